@@ -1,0 +1,42 @@
+"""The contract every convex program meets; the contract tests hold each one to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from convexviz.core.network import Network
+from convexviz.core.solution import Certificate
+from convexviz.core.types import Array
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+
+class AbstractConvexProgram(ABC):
+    """A convex program equivalent to training a network.
+
+    Subclasses are final frozen dataclasses that hold the data and the weight decay.
+    """
+
+    weight_decay: float
+
+    @abstractmethod
+    def objective(self, variables: Array) -> float:
+        """The convex objective; `inf` outside the constraints (beyond a stated tolerance)."""
+
+    @abstractmethod
+    def certify(self, variables: Array) -> Certificate:
+        """Primal and dual value at any point, trusting no solver."""
+
+    @abstractmethod
+    def to_network(self, variables: Array) -> Network:
+        """The network whose non-convex objective is the convex objective at `variables`."""
+
+    @abstractmethod
+    def to_cvxpy(self) -> cp.Problem:
+        """The same program, written plainly: the reference the fast solvers must match."""
+
+    @abstractmethod
+    def from_cvxpy(self, problem: cp.Problem) -> Array:
+        """The value of `variables` in a solved `to_cvxpy()` problem."""

@@ -1,0 +1,66 @@
+"""The solver contract: refuse with a reason, or return a certified Solution."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Certificate, Progress, Solution
+from convexviz.errors import Cancelled, IncompatibleSolver
+
+OnIteration = Callable[[Progress], None]
+
+
+def silent(_progress: Progress) -> None:
+    """The default progress callback."""
+
+
+@dataclass(slots=True)
+class Monitor:
+    """Collects the trace of one solve and passes it on; the only mutable thing a solver holds.
+
+    `record` returns True where the solver must stop: the gap is within the tolerance, or
+    `on_iteration` raised Cancelled (then `cancelled` is set).
+    """
+
+    tolerance: float
+    on_iteration: OnIteration = silent
+    trace: list[Progress] = field(default_factory=list)
+    cancelled: bool = False
+    started: float = field(default_factory=time.perf_counter)
+
+    def record(self, certificate: Certificate) -> bool:
+        seconds = time.perf_counter() - self.started
+        progress = Progress(len(self.trace), certificate.primal, certificate.dual, seconds)
+        self.trace.append(progress)
+        try:
+            self.on_iteration(progress)
+        except Cancelled:
+            self.cancelled = True
+        return self.cancelled or certificate.relative_gap <= self.tolerance
+
+
+class AbstractSolver(ABC):
+    """Subclasses are final frozen dataclasses whose fields are the solver's options."""
+
+    @abstractmethod
+    def why_not(self, program: AbstractConvexProgram) -> str | None:
+        """The reason this solver cannot take `program`, or None where it can."""
+
+    @abstractmethod
+    def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution: ...
+
+    def solve(
+        self, program: AbstractConvexProgram, *, on_iteration: OnIteration = silent
+    ) -> Solution:
+        """Solve `program`.
+
+        Raises:
+            IncompatibleSolver: naming what the program lacks.
+        """
+        if reason := self.why_not(program):
+            raise IncompatibleSolver(f"{type(self).__name__} cannot solve this program: {reason}")
+        return self._solve(program, on_iteration)
