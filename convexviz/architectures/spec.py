@@ -1,0 +1,121 @@
+"""A Spec says *what* to compute; its fields are the only list of an experiment's parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import numbers
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, get_type_hints
+
+from convexviz.errors import SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """How one field of a Spec is validated, labelled and swept.
+
+    Numbers lie in [low, high]; a text is one of `choices`; a bool needs neither.
+    """
+
+    label: str
+    low: float = 0
+    high: float = 1
+    log: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One parameter as the command line, the sidebar and the key see it."""
+
+    name: str
+    kind: type
+    default: Any
+    param: Param
+
+    @property
+    def rule(self) -> str:
+        """The rule in words: what a refusal quotes."""
+        if self.kind is bool:
+            return "True or False"
+        if self.kind is str:
+            return "one of " + ", ".join(map(repr, self.param.choices))
+        number = "an integer" if self.kind is int else "a number"
+        return f"{number} in [{self.param.low:g}, {self.param.high:g}]"
+
+
+class Spec:
+    """Base of the frozen dataclasses that say what to compute, never how or where."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    def __post_init__(self) -> None:
+        for name, field in params(type(self)).items():
+            object.__setattr__(self, name, checked(field, getattr(self, name)))
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """The spec with these fields, the others at their defaults.
+
+        Raises:
+            SpecError: a field is unknown (with the nearest name) or its value is refused.
+        """
+        known = params(cls)
+        for name in fields:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, 1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise SpecError(f"unknown parameter {name!r}; {hint}there are: {', '.join(known)}")
+        return cls(**fields)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every field as a plain value, in order."""
+        return {name: getattr(self, name) for name in params(type(self))}
+
+
+def params(spec: type[Spec]) -> dict[str, Field]:
+    """Name -> Field of every parameter, in order."""
+    hints = get_type_hints(spec, include_extras=True)
+    return {
+        f.name: Field(f.name, hints[f.name].__origin__, f.default, hints[f.name].__metadata__[0])
+        for f in dataclasses.fields(spec)  # type: ignore[arg-type]
+    }
+
+
+def describe(spec: type[Spec]) -> list[str]:
+    """One line a parameter: name, rule, default, meaning."""
+    return [
+        f"{field.name:15} {field.param.label} ({field.rule}; default {field.default!r})"
+        for field in params(spec).values()
+    ]
+
+
+def checked(field: Field, value: Any) -> Any:
+    """`value` as the field's own type, so that 1 and 1.0 give the same storage key.
+
+    Raises:
+        SpecError: name, rule and value in one line.
+    """
+    refusal = SpecError(f"{field.name} must be {field.rule}, got {value!r}")
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()  # NumPy scalars are welcome
+    if field.kind is bool:
+        if not isinstance(value, bool):
+            raise refusal
+        return value
+    if field.kind is str:
+        if not isinstance(value, str) or value not in field.param.choices:
+            raise refusal
+        return str(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise refusal
+    if not field.param.low <= value <= field.param.high:
+        raise refusal
+    if field.kind is int:
+        if int(value) != value:
+            raise refusal
+        return int(value)
+    return float(value)
