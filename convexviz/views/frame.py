@@ -1,0 +1,53 @@
+"""What every page shares: configuration, logo, heading, and the lecture switch."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+LECTURE = "lecture"
+
+
+def page_config() -> None:
+    """Title, icon and width; the first call of app.py."""
+    st.set_page_config(page_title="convexviz", page_icon="assets/mark.svg", layout="wide")
+
+
+def logo() -> None:
+    """The wordmark, as outlines: an SVG image sees no web fonts."""
+    dark = st.context.theme.type == "dark"
+    st.logo(f"assets/wordmark_{'dark' if dark else 'light'}.svg", size="large")
+
+
+def align() -> None:
+    """The header starts where the text starts; without the rule it only moves left."""
+    st.html(
+        "<style>@media (min-width:900px)"
+        "{[data-testid=stHeader]{padding-inline:calc(5rem - 1.125rem)}}</style>"
+    )
+
+
+def scale() -> float:
+    """How much larger than on a desk: 1.3 on a projector."""
+    return 1.3 if st.session_state.get(LECTURE) else 1.0
+
+
+def lecture() -> None:
+    """Projector mode: the root font size is all it changes; everything else is in rem."""
+    st.toggle(
+        "Lecture",
+        key=LECTURE,
+        bind="query-params",
+        help="Larger type and strokes for a projector",
+    )
+    if st.session_state.get(LECTURE):
+        st.html("<style>:root{font-size:21px !important}</style>")
+
+
+def heading(title: str, sentence: str) -> None:
+    """A page's title and its one sentence, with the lecture switch at the right end."""
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    with left:
+        st.title(title, anchor=False)
+        st.markdown(sentence)
+    with right, st.container(horizontal=True, horizontal_alignment="right"):
+        lecture()
