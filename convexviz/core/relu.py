@@ -1,0 +1,218 @@
+"""The convex program of the scalar-output ReLU network, cone constraints kept.
+
+    min  1/2 |sum_i D_i X (w_i - z_i) - y|^2 + beta sum_i (|w_i| + |z_i|)
+    s.t. (2 D_i - I) X w_i >= 0,  (2 D_i - I) X z_i >= 0
+
+Pilanci and Ergen, Neural Networks are Convex Regularizers, ICML 2020, Theorem 1; Sahiner et al.,
+Convex Regularization behind Neural Reconstruction, ICLR 2021, Theorem 1 (whose text prints the
+second layer of the z-neurons with the wrong sign).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from convexviz.core.arrangements import Arrangements
+from convexviz.core.bounds import dual_value
+from convexviz.core.cones import Cone, cone_of, unit_rows
+from convexviz.core.network import Network
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Certificate, Scope
+from convexviz.core.types import Array
+from convexviz.errors import IncompatibleSolver, SpecError
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+# A point is a solver's answer to a feasible one where no row of X is violated by more than this,
+# relative to the row's length and the largest group; `certify` then moves it into the cones.
+TOLERANCE = 1e-7
+# Below this a violation is rounding and the point is used as it is.
+EXACT = 1e-13
+REFERENCE_ENTRIES = 10_000_000  # of the dense constraint matrices: 80 MB, minutes in Clarabel
+
+
+@dataclass(frozen=True, slots=True)
+class ReluProgram(AbstractConvexProgram):
+    """Scalar-output ReLU training on given patterns; `variables` (2, P, d) are `w` and `z`.
+
+    The optimum is the network's where the arrangements are complete, else an upper bound on it.
+    """
+
+    X: Float[np.ndarray, "n d"]
+    y: Float[np.ndarray, " n"]
+    arrangements: Arrangements
+    weight_decay: float
+
+    def __post_init__(self) -> None:
+        n = len(self.X)
+        if len(self.y) != n or len(self.arrangements.patterns) != n:
+            raise SpecError(
+                f"X, y and the patterns must have one row a sample: got {n}, {len(self.y)} "
+                f"and {len(self.arrangements.patterns)}"
+            )
+        if not (np.isfinite(self.X).all() and np.isfinite(self.y).all()):
+            raise SpecError("X and y must be finite, got NaN or inf; remove those samples")
+        if not 0 <= self.weight_decay < np.inf:
+            raise SpecError(f"weight_decay must be in [0, inf), got {self.weight_decay}")
+
+    @property
+    def scope(self) -> Scope:
+        """What a lower bound on this program covers."""
+        return Scope.RELU_NETWORK if self.arrangements.complete else Scope.SAMPLED_PROGRAM
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of `variables`: two signs, P patterns, d inputs."""
+        return (2, len(self.arrangements), self.X.shape[1])
+
+    def fit(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, " n"]:
+        """The prediction `sum_i D_i X (w_i - z_i)`."""
+        out = np.zeros(len(self.X))
+        used = np.flatnonzero(variables.any(axis=(0, 2)))
+        filters = (variables[0, used] - variables[1, used]).T
+        for rows in self._blocks():
+            active = self.arrangements.patterns[rows][:, used]
+            out[rows] = ((self.X[rows] @ filters) * active).sum(axis=1)
+        return out
+
+    def correlations(self, r: Float[np.ndarray, " n"]) -> Float[np.ndarray, "P d"]:
+        """`X'D_i r` for every pattern."""
+        out = np.zeros((len(self.arrangements), self.X.shape[1]))
+        for rows in self._blocks():
+            weighted = self.X[rows] * r[rows, None]
+            out += self.arrangements.patterns[rows].T.astype(np.float64) @ weighted
+        return out
+
+    def violation(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, "2 P"]:
+        """How far each group is outside its cone: the deepest unit row over the largest norm."""
+        deepest = np.zeros(variables.shape[:2])
+        norms = np.linalg.norm(variables, axis=2)
+        if not norms.any():
+            return deepest
+        signs, groups = np.nonzero(norms)
+        directions = (variables[signs, groups] / norms.max()).T
+        worst = np.zeros(len(groups))
+        for rows in self._blocks():
+            unit, kept = unit_rows(self.X[rows])
+            inside = np.where(self.arrangements.patterns[rows][kept][:, groups], 1.0, -1.0)
+            worst = np.minimum(worst, (inside * (unit @ directions)).min(axis=0, initial=0.0))
+        deepest[signs, groups] = -worst
+        return deepest
+
+    def feasible(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, "2 P d"]:
+        """The nearest point that meets every cone: each group projected onto its own."""
+        out = variables.copy()
+        moved = np.argwhere(self.violation(variables) > EXACT)
+        for (sign, group), cone in zip(moved, self._cones(moved[:, 1]), strict=True):
+            out[sign, group] = cone.project(variables[sign, group]).point
+        return out
+
+    def objective(self, variables: Array) -> float:
+        """The convex objective; `inf` where a cone is violated by more than TOLERANCE."""
+        point = self._as_feasible(variables)
+        return np.inf if point is None else self._value(point, self.fit(point) - self.y)
+
+    def certify(self, variables: Array) -> Certificate:
+        """The objective, and the dual bound from the residual at `variables`.
+
+        The dual constraint `|projection of +-X'D_i r onto K_i| <= beta` is evaluated exactly for
+        every pattern that could be the largest, so the bound holds whatever the solver did.
+        """
+        point = self._as_feasible(variables)
+        r = self.y - self.fit(np.nan_to_num(variables) if point is None else point)
+        primal = np.inf if point is None else self._value(point, r)
+        dual = dual_value(self.y, r, self.largest_correlation(r), self.weight_decay)
+        return Certificate(primal, min(dual, primal), self.scope)
+
+    def largest_correlation(self, r: Float[np.ndarray, " n"]) -> float:
+        """An upper bound, tight to rounding, on `max |r'D_i X u|` over the cones and `|u| <= 1`.
+
+        Stops at the value that no longer matters to the bound of `dual_value`.
+        """
+        c = self.correlations(r)
+        sizes = np.linalg.norm(c, axis=1)
+        along = abs(float(self.y @ r))
+        irrelevant = self.weight_decay * float(r @ r) / along if along else np.inf
+        largest = min(irrelevant, float(sizes.max(initial=0.0)))
+        order = np.argsort(-sizes)
+        order = order[sizes[order] > largest]
+        for group, cone in zip(order, self._cones(order), strict=True):
+            if sizes[group] <= largest:
+                break
+            for sign in (1.0, -1.0):
+                largest = max(largest, cone.project(sign * c[group]).bound)
+        return largest
+
+    def to_network(self, variables: Array) -> Network:
+        """`w_i -> (w_i/sqrt|w_i|, +sqrt|w_i|)`, `z_i -> (z_i/sqrt|z_i|, -sqrt|z_i|)`.
+
+        First the w-neurons, then the z-neurons; a zero group makes no neuron.
+        """
+        groups = variables.reshape(-1, variables.shape[2])
+        signs = np.repeat([1.0, -1.0], variables.shape[1])
+        norms = np.linalg.norm(groups, axis=1)
+        roots = np.sqrt(norms[norms > 0])
+        first = groups[norms > 0] / roots[:, None]
+        second = (signs[norms > 0] * roots)[:, None]
+        return Network(np.ascontiguousarray(first.T), second, self.weight_decay)
+
+    def to_cvxpy(self) -> cp.Problem:
+        """The program as printed above, variables `w` and `z` (P, d).
+
+        Raises:
+            IncompatibleSolver: the dense constraints would not fit.
+        """
+        import cvxpy as cp
+
+        entries = self.X.size * max(1, len(self.arrangements))
+        if entries > REFERENCE_ENTRIES:
+            raise IncompatibleSolver(
+                f"cvxpy takes at most {REFERENCE_ENTRIES:,} constraint entries n d P, "
+                f"got {entries:,}; use ActiveSet"
+            )
+        _, P, d = self.shape
+        w, z = cp.Variable((P, d), name="w"), cp.Variable((P, d), name="z")
+        active = self.arrangements.patterns.astype(np.float64)
+        prediction = cp.sum(cp.multiply(active, self.X @ (w - z).T), axis=1)
+        inside = 2 * active - 1
+        constraints = [cp.multiply(inside, self.X @ v.T) >= 0 for v in (w, z)]
+        lengths = cp.sum(cp.norm(w, 2, axis=1)) + cp.sum(cp.norm(z, 2, axis=1))
+        value = 0.5 * cp.sum_squares(prediction - self.y) + self.weight_decay * lengths
+        return cp.Problem(cp.Minimize(value), constraints)
+
+    def from_cvxpy(self, problem: cp.Problem) -> Array:
+        """`variables` of a solved `to_cvxpy()`, each group moved into its cone."""
+        by_name = {v.name(): v.value for v in problem.variables()}
+        found = np.stack([np.asarray(by_name["w"]), np.asarray(by_name["z"])])
+        return self.feasible(found.astype(np.float64))
+
+    def _value(self, point: Float[np.ndarray, "2 P d"], r: Float[np.ndarray, " n"]) -> float:
+        lengths = np.linalg.norm(point, axis=2).sum()
+        return float(0.5 * (r @ r) + self.weight_decay * lengths)
+
+    def _as_feasible(
+        self, variables: Float[np.ndarray, "2 P d"]
+    ) -> Float[np.ndarray, "2 P d"] | None:
+        if not np.isfinite(variables).all():
+            return None
+        worst = self.violation(variables).max(initial=0.0)
+        if worst > TOLERANCE:
+            return None
+        return self.feasible(variables) if worst > EXACT else variables
+
+    def _cones(self, groups: Int[np.ndarray, " k"]) -> Iterator[Cone]:
+        rows, kept = unit_rows(self.X)
+        for group in groups:
+            yield cone_of(rows, kept, self.arrangements.patterns[:, group])
+
+    def _blocks(self) -> Iterator[slice]:
+        # 2^22 entries of (rows, P): 32 MB, so that n may be a whole image.
+        step = max(1, 2**22 // max(1, len(self.arrangements)))
+        for start in range(0, len(self.X), step):
+            yield slice(start, start + step)

@@ -1,0 +1,67 @@
+"""cvxpy with Clarabel: slow, small and plainly written, so that fast solvers can be held to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Solution, Status
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+
+@dataclass(frozen=True, slots=True)
+class Reference(AbstractSolver):
+    """An interior point method on `program.to_cvxpy()`; the program certifies the answer.
+
+    Optimal only where Clarabel says so itself and the certified gap is within `tolerance`.
+    """
+
+    tolerance: float = 1e-6
+
+    def why_not(self, program: AbstractConvexProgram) -> str | None:  # noqa: ARG002
+        return None
+
+    def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
+        monitor = Monitor(self.tolerance, on_iteration)
+        problem = program.to_cvxpy()
+        solved = clarabel(problem, self.tolerance)
+        variables = program.from_cvxpy(problem)
+        certificate = program.certify(variables)
+        monitor.record(certificate)
+        status = Status.MAX_ITERATIONS
+        if monitor.cancelled:
+            status = Status.CANCELLED
+        elif solved and certificate.relative_gap <= self.tolerance:
+            status = Status.OPTIMAL
+        return Solution(variables, certificate, status, "Reference", tuple(monitor.trace))
+
+
+def clarabel(problem: cp.Problem, tolerance: float) -> bool:
+    """Solve in place and say whether Clarabel calls it `optimal`; where it has no point, zeros."""
+    import warnings
+
+    import cvxpy as cp
+
+    asked = max(1e-11, 0.1 * tolerance)
+    options = {"tol_gap_rel": asked, "tol_gap_abs": asked, "tol_feas": min(asked, 1e-9)}
+    optimal = False
+    if problem.variables() and all(v.size for v in problem.variables()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cvxpy warns of inaccuracy; the status says it too
+            try:
+                problem.solve(solver="CLARABEL", **options)
+                optimal = problem.status == "optimal"
+            except cp.SolverError:
+                optimal = False
+    for variable in problem.variables():
+        value = variable.value
+        if value is None or not np.isfinite(value).all():
+            variable.value = np.zeros(variable.shape)
+            optimal = False
+    return optimal
