@@ -1,0 +1,203 @@
+"""The gated ReLU network's convex program: a group lasso over masked features.
+
+Sahiner, Mardani, Ozturkler, Pilanci, Pauly: Convex Regularization Behind Neural Reconstruction,
+ICLR 2021, eq. (4) with the cone constraints dropped, which fixes the gates (Mishkin, Sahiner,
+Pilanci: Fast Convex Optimization for Two-Layer ReLU Networks, ICML 2022).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
+
+from convexviz.core.arrangements import Arrangements
+from convexviz.core.gram import MaskedGram, masked_gram
+from convexviz.core.masked import adjoint, predict
+from convexviz.core.network import Network
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Certificate, Scope
+from convexviz.core.types import Array
+from convexviz.errors import DataError, SpecError
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+
+Pattern: TypeAlias = NDArray[np.bool_]
+
+
+class _DataSummary:
+    """What depends on the data alone, computed at the first request and shared by weight decays."""
+
+    def __init__(self, X: Array, patterns: Pattern, y: Array) -> None:
+        self.X, self.patterns, self.y = X, patterns, y
+        self._gram: MaskedGram | None = None
+        self._beta_max: float | None = None
+        self._lock = Lock()
+
+    def describes(self, X: Array, patterns: Pattern, y: Array) -> bool:
+        return self.X is X and self.patterns is patterns and self.y is y
+
+    def gram(self, threads: int) -> MaskedGram:
+        with self._lock:
+            if self._gram is None:
+                self._gram = masked_gram(self.X, self.patterns, self.y, threads=threads)
+            return self._gram
+
+    def beta_max(self) -> float:
+        with self._lock:
+            if self._beta_max is None:
+                correlations = adjoint(self.X, self.patterns, self.y)
+                self._beta_max = float(_row_norms(correlations).max(initial=0.0))
+            return self._beta_max
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GatedProgram(AbstractConvexProgram):
+    """`min 1/2 ||sum_i D_i X w_i - y||^2 + beta sum_i ||w_i||` over `W` (P, d), no cones.
+
+    Raises:
+        DataError: the arrays do not fit together or are not finite.
+        SpecError: the weight decay is negative or not finite.
+    """
+
+    X: Float[np.ndarray, "n d"]
+    y: Float[np.ndarray, " n"]
+    arrangements: Arrangements
+    weight_decay: float
+    _summary: _DataSummary | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise SpecError(f"weight_decay must be finite and >= 0, got {self.weight_decay}")
+        patterns = self.arrangements.patterns
+        if self._summary is None or not self._summary.describes(self.X, patterns, self.y):
+            _check_data(self.X, self.y, self.arrangements)
+            object.__setattr__(self, "_summary", _DataSummary(self.X, patterns, self.y))
+
+    @property
+    def gram(self) -> MaskedGram:
+        """The Gram of the masked features; built once, shared by `with_weight_decay`."""
+        return self.summarise()
+
+    def summarise(self, *, threads: int = 1) -> MaskedGram:
+        """The Gram, built now on `threads` threads unless it exists."""
+        assert self._summary is not None
+        return self._summary.gram(threads)
+
+    @property
+    def beta_max(self) -> float:
+        """`max_i ||X' D_i y||`: from this weight decay on, the optimum is exactly zero."""
+        assert self._summary is not None
+        return self._summary.beta_max()
+
+    def with_weight_decay(self, weight_decay: float) -> GatedProgram:
+        """The same data and gates at another weight decay; the Gram is shared, not rebuilt."""
+        return replace(self, weight_decay=weight_decay)
+
+    def objective(self, variables: Float[np.ndarray, "P d"]) -> float:
+        residual = self.y - predict(self.X, self.arrangements.patterns, variables)
+        penalty = self.weight_decay * float(_row_norms(variables).sum())
+        return _finite_or_inf(0.5 * float(residual @ residual) + penalty)
+
+    def certify(self, variables: Float[np.ndarray, "P d"]) -> Certificate:
+        """Primal value at `variables` and the dual value of its residual, scaled to be feasible.
+
+        `s r` is dual feasible for `|s| max_i ||X' D_i r|| <= beta`; the best such s is taken
+        (THEORY 1.6). Computed from the data, so the rounding of the Gram is not in it.
+        """
+        patterns = self.arrangements.patterns
+        residual = self.y - predict(self.X, patterns, variables)
+        correlations = adjoint(self.X, patterns, residual)
+        squares = float(residual @ residual)
+        return gated_certificate(variables, correlations, squares, self.weight_decay)
+
+    def to_network(self, variables: Float[np.ndarray, "P d"]) -> Network:
+        """One gated neuron a nonzero group: `u = w / sqrt||w||`, `v = sqrt||w||`, gate `g_i`."""
+        norms = _row_norms(variables)
+        active = np.flatnonzero(norms)
+        roots = np.sqrt(norms[active])
+        return Network(
+            first_layer=(variables[active] / roots[:, None]).T,
+            second_layer=roots[:, None],
+            weight_decay=self.weight_decay,
+            gates=self.arrangements.gates[:, active],
+        )
+
+    def to_cvxpy(self) -> cp.Problem:
+        import cvxpy as cp
+
+        n, d = self.X.shape
+        P = len(self.arrangements)
+        masked = self.arrangements.patterns[:, :, None] * self.X[:, None, :]
+        W = cp.Variable((P, d), name="W")
+        residual = masked.reshape(n, P * d) @ cp.vec(W, order="C") - self.y
+        penalty = cp.sum(cp.norm(W, 2, axis=1))
+        return cp.Problem(cp.Minimize(0.5 * cp.sum_squares(residual) + self.weight_decay * penalty))
+
+    def from_cvxpy(self, problem: cp.Problem) -> Float[np.ndarray, "P d"]:
+        return np.asarray(problem.var_dict["W"].value, dtype=np.float64)
+
+
+def gated_certificate(
+    W: Float[np.ndarray, "P d"],
+    correlations: Float[np.ndarray, "P d"],
+    squares: float,
+    weight_decay: float,
+) -> Certificate:
+    """Weak duality at `W` from `A'r` and `|r|^2` of its residual r.
+
+    With `y'r = |r|^2 + <W, A'r>` the gap is `(1-s)^2 |r|^2 / 2 + beta sum ||w_i|| - s <W, A'r>`:
+    no difference of numbers as large as `|y|^2` enters it.
+    """
+    penalty = weight_decay * float(_row_norms(W).sum())
+    primal = 0.5 * squares + penalty
+    if not np.isfinite(primal):
+        return Certificate(float("inf"), 0.0, Scope.GATED_NETWORK)  # s = 0 is always feasible
+    if squares == 0.0:
+        return Certificate(primal, 0.0, Scope.GATED_NETWORK)
+    largest = float(_row_norms(correlations).max(initial=0.0))
+    inner = float(np.vdot(W, correlations))
+    s = 1.0 + inner / squares
+    if largest * abs(s) > weight_decay:
+        s = float(np.copysign(weight_decay / largest, s))
+    gap = 0.5 * (1.0 - s) ** 2 * squares + penalty - s * inner
+    dual = primal - max(gap, 0.0) if np.isfinite(gap) else 0.0
+    return Certificate(primal, max(dual, 0.0), Scope.GATED_NETWORK)
+
+
+def _row_norms(W: Array) -> Array:
+    """Euclidean norms of the rows, without overflow or underflow of the squares."""
+    scale = float(np.abs(W).max(initial=0.0))
+    if scale == 0.0 or not np.isfinite(scale):
+        return np.zeros(len(W)) if scale == 0.0 else np.full(len(W), np.inf)
+    return scale * np.sqrt(np.einsum("ij,ij->i", W / scale, W / scale))
+
+
+def _finite_or_inf(value: float) -> float:
+    return value if np.isfinite(value) else float("inf")
+
+
+def _check_data(
+    X: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], arrangements: Arrangements
+) -> None:
+    patterns: Bool[np.ndarray, "n P"] = arrangements.patterns
+    if X.ndim != 2 or y.shape != (len(X),) or len(patterns) != len(X):
+        raise DataError(
+            "X (n, d), y (n,) and patterns (n, P) must share n, "
+            f"got X {X.shape}, y {y.shape}, patterns {patterns.shape}"
+        )
+    for name, array in (("X", X), ("y", y)):
+        if not np.isfinite(array).all():
+            raise DataError(f"{name} must be finite, got NaN or infinity")

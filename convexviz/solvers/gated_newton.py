@@ -1,0 +1,165 @@
+"""Newton on the nonzero groups of a small group lasso, where its objective is smooth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dposv
+
+from convexviz.core.types import Array
+from convexviz.solvers.gated_blocks import sweep_groups
+
+Indices: TypeAlias = NDArray[np.intp]
+
+_SWEEPS = 8  # between Newton steps: they settle which groups are zero
+_NEARLY_ZERO = 1e-2  # of the largest norm; such groups cut Newton steps short
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class WorkingSet:
+    """The program restricted to k groups; the solver changes `W` and `gradient` in place.
+
+    Attributes:
+        G: the Gram of these groups.
+        gradient: `G w - b`, restricted.
+        W: the variables of these groups.
+        eigenvalues: of the diagonal blocks, made positive.
+        eigenvectors: of the diagonal blocks.
+        beta: the weight decay.
+    """
+
+    G: Float[np.ndarray, "m m"]
+    gradient: Float[np.ndarray, " m"]
+    W: Float[np.ndarray, "k d"]
+    eigenvalues: Float[np.ndarray, "k d"]
+    eigenvectors: Float[np.ndarray, "k d d"]
+    beta: float
+
+    def sweep(self) -> None:
+        """Exact block coordinate descent over all groups."""
+        sweep_groups(
+            self.G,
+            self.gradient,
+            self.W,
+            self.eigenvalues,
+            self.eigenvectors,
+            self.beta,
+            _SWEEPS,
+        )
+
+    def newton(self) -> bool:
+        """The best step on the support; False where none decreases the objective.
+
+        Where a group near zero cuts the step short, the step without such groups is tried
+        too: the sweeps move those.
+        """
+        norms = np.linalg.norm(self.W, axis=1)
+        if not norms.any():
+            return False
+        best = _newton_step(self, norms > 0)
+        if best.length < 0.5:
+            without = _newton_step(self, norms > _NEARLY_ZERO * norms.max())
+            best = min(best, without, key=lambda step: step.change)
+        if best.change >= 0:
+            return False
+        self.W += best.direction
+        self.gradient += best.product
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Step:
+    direction: Float[np.ndarray, "k d"]
+    product: Float[np.ndarray, " m"]  # G times the direction
+    change: float  # of the objective
+    length: float  # share of the full Newton step that a decrease allowed
+
+
+def _newton_step(problem: WorkingSet, chosen: NDArray[np.bool_]) -> _Step:
+    k, d = problem.W.shape
+    nothing = _Step(direction=np.zeros((k, d)), product=np.zeros(k * d), change=0.0, length=0.0)
+    groups = np.flatnonzero(chosen)
+    w = problem.W[groups]
+    norms = np.linalg.norm(w, axis=1)
+    units = w / norms[:, None]
+    slope_all = problem.gradient.reshape(k, d)[groups] + problem.beta * units
+    step = _solve_newton_system(problem, groups, units, norms, slope_all)
+    if step is None:
+        return nothing
+    best = nothing
+    for candidate in _zeroing_candidates(w, step, norms):
+        tried = _try(problem, groups, candidate, 0.0)
+        best = min(best, tried, key=lambda s: s.change)
+    slope = float(np.vdot(slope_all, step))
+    length = 1.0
+    for _ in range(20):
+        tried = _try(problem, groups, length * step, length)
+        if tried.change <= 1e-4 * length * slope:
+            best = tried if tried.change < best.change else best
+            break
+        length *= 0.5
+    else:
+        length = 0.0
+    return _Step(direction=best.direction, product=best.product, change=best.change, length=length)
+
+
+def _solve_newton_system(
+    problem: WorkingSet, groups: Indices, units: Array, norms: Array, slope: Array
+) -> Array | None:
+    """`-(G + beta/|w| (I - uu'))^-1 slope` on the support; a ridge where G is singular."""
+    d = units.shape[1]
+    k = len(groups)
+    hessian = submatrix(problem.G, groups, d)
+    curvature = np.eye(d) - units[:, :, None] * units[:, None, :]
+    curvature *= (problem.beta / norms)[:, None, None]
+    hessian.reshape(k, d, k, d)[np.arange(k), :, np.arange(k), :] += curvature
+    diagonal = np.arange(k * d)
+    largest = float(hessian[diagonal, diagonal].max(initial=0.0))
+    for ridge in (0.0, 1e-13, 1e-10):
+        matrix = hessian.copy() if ridge < 1e-10 else hessian
+        matrix[diagonal, diagonal] += ridge * largest
+        # The transpose is in Fortran order, which LAPACK then overwrites without a copy.
+        _, step, info = dposv(matrix.T, -slope.ravel(), lower=1, overwrite_a=1)
+        if info == 0 and np.isfinite(step).all():
+            return np.asarray(step).reshape(k, d)
+    return None
+
+
+def _zeroing_candidates(w: Array, step: Array, norms: Array) -> list[Array]:
+    """The step with groups that it flips (or nearly removes) sent to exactly zero."""
+    candidates: list[Array] = []
+    along = np.einsum("ij,ij->i", w + step, w)
+    fewer = 0
+    for share in (0.05, 0.6):
+        crossed = along <= share * norms**2
+        if np.count_nonzero(crossed) > fewer:
+            fewer = int(np.count_nonzero(crossed))
+            candidate = step.copy()
+            candidate[crossed] = -w[crossed]
+            candidates.append(candidate)
+    return candidates
+
+
+def _try(problem: WorkingSet, groups: Indices, step: Array, length: float) -> _Step:
+    direction = np.zeros_like(problem.W)
+    direction[groups] = step
+    flat = direction.ravel()
+    product = problem.G @ flat
+    w = problem.W[groups]
+    norms = np.linalg.norm(w + step, axis=1) - np.linalg.norm(w, axis=1)
+    change = float(flat @ problem.gradient + 0.5 * flat @ product + problem.beta * norms.sum())
+    return _Step(direction=direction, product=product, change=change, length=length)
+
+
+def submatrix(G: Float[np.ndarray, "m m"], groups: Indices, d: int) -> Float[np.ndarray, "kd kd"]:
+    """The blocks of G of these groups, copied."""
+    P, k = len(G) // d, len(groups)
+    blocks = G.reshape(P, d, P, d)
+    out = np.empty((k, d, k, d))
+    for row, group in enumerate(groups):
+        out[row] = blocks[group][:, groups]
+    return out.reshape(k * d, k * d)

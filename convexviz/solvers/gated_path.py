@@ -1,0 +1,189 @@
+"""Working-set Newton for the gated program, entirely in the space of its Gram.
+
+Block coordinate descent with exact groups finds which groups are zero, Newton finishes on the
+others, and groups that violate the dual constraint join a few at a time. A path over weight
+decays starts each program from the optimum of the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from convexviz.core.gated import GatedProgram, gated_certificate
+from convexviz.core.gram import MaskedGram
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Certificate, Solution, Status
+from convexviz.core.types import Array
+from convexviz.errors import SpecError
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.gated_newton import Indices, WorkingSet, submatrix
+
+_GROW = 4  # groups added at least, where so many violate the dual constraint
+_INNER = 12  # rounds of sweeps and Newton before the whole gradient is looked at again
+_STALLED = 4  # rounds without a measurable decrease: float64 has no more to give
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatedPath(AbstractSolver):
+    """Solves gated programs to a certified relative gap, alone or along a path.
+
+    Attributes:
+        tolerance: the relative duality gap to stop at.
+        max_iterations: working sets tried for one weight decay.
+    """
+
+    tolerance: float = 1e-6
+    max_iterations: int = 200
+
+    def __post_init__(self) -> None:
+        if not self.tolerance > 0:
+            raise SpecError(f"tolerance must be > 0, got {self.tolerance}")
+        if self.max_iterations < 1:
+            raise SpecError(f"max_iterations must be at least 1, got {self.max_iterations}")
+
+    def why_not(self, program: AbstractConvexProgram) -> str | None:
+        if not isinstance(program, GatedProgram):
+            return (
+                f"it needs a GatedProgram (no cones, scalar output), not {type(program).__name__}"
+            )
+        return None
+
+    def solve_from(
+        self,
+        program: GatedProgram,
+        start: Float[np.ndarray, "P d"],
+        *,
+        on_iteration: OnIteration = silent,
+    ) -> Solution:
+        """Solve `program` starting at `start`, an optimum for nearby weight decay at best."""
+        return self._run(program, np.array(start, dtype=np.float64), on_iteration)
+
+    def path(
+        self,
+        program: GatedProgram,
+        weight_decays: Sequence[float] | Float[np.ndarray, " k"],
+        *,
+        on_iteration: OnIteration = silent,
+    ) -> list[Solution]:
+        """A solution for each weight decay, in the order given; descending order is fastest.
+
+        Stops early, with fewer solutions, where `on_iteration` raises Cancelled.
+        """
+        solutions: list[Solution] = []
+        start = np.zeros((len(program.arrangements), program.X.shape[1]))
+        for weight_decay in weight_decays:
+            here = program.with_weight_decay(float(weight_decay))
+            solutions.append(self.solve_from(here, start, on_iteration=on_iteration))
+            start = solutions[-1].variables
+            if solutions[-1].status is Status.CANCELLED:
+                break
+        return solutions
+
+    def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
+        assert isinstance(program, GatedProgram)
+        return self._run(
+            program, np.zeros((len(program.arrangements), program.X.shape[1])), on_iteration
+        )
+
+    def _run(self, program: GatedProgram, W: Array, on_iteration: OnIteration) -> Solution:
+        monitor = Monitor(self.tolerance, on_iteration)
+        search = _Search(gram=program.gram, beta=program.weight_decay)
+        # The last digits of a gap from the Gram are rounding: ask for a little more, and let
+        # the certificate from the data decide.
+        for sharper in (0.9, 0.1, 0.01):
+            aim = replace(self, tolerance=sharper * self.tolerance)
+            W = search.descend(W, aim, monitor)
+            certificate = program.certify(W)
+            if certificate.relative_gap <= self.tolerance or monitor.cancelled:
+                break
+        status = Status.MAX_ITERATIONS
+        if certificate.relative_gap <= self.tolerance:
+            status = Status.OPTIMAL
+        elif monitor.cancelled:
+            status = Status.CANCELLED
+        return Solution(W, certificate, status, type(self).__name__, tuple(monitor.trace))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Search:
+    gram: MaskedGram
+    beta: float
+
+    def descend(self, W: Array, aim: GatedPath, monitor: Monitor) -> Array:
+        """The best point found from `W`: optimal to `aim`, or as far as it goes."""
+        W = W.copy()
+        lowest, stalled, best = np.inf, 0, W.copy()
+        for _ in range(aim.max_iterations):
+            gradient = self._gradient(W)
+            certificate = self._certify(W, gradient)
+            stop = monitor.record(certificate) and monitor.cancelled
+            if certificate.primal < lowest:
+                best = W.copy()
+            if stop or certificate.relative_gap <= aim.tolerance:
+                return best
+            stalled = 0 if certificate.primal < lowest * (1 - 1e-15) else stalled + 1
+            lowest = min(lowest, certificate.primal)
+            if stalled >= _STALLED:
+                return best
+            self._improve(W, gradient, certificate, aim.tolerance)
+        return best
+
+    def _improve(
+        self, W: Array, gradient: Array, certificate: Certificate, tolerance: float
+    ) -> None:
+        """Solve on the support plus the worst violators, to a share of what is asked."""
+        chosen, grown = self._choose(W, gradient)
+        if not len(chosen):
+            return
+        target = 0.2 * tolerance * certificate.primal
+        if grown:
+            target = max(target, 0.05 * certificate.gap)
+        problem = self._restrict(W, gradient, chosen)
+        b = self.gram.b.reshape(W.shape)[chosen].ravel()
+        for _ in range(_INNER):
+            problem.sweep()
+            problem.newton()
+            local = self._certify_from(problem.W, problem.gradient, b)
+            if local.gap <= target:
+                break
+        W[chosen] = problem.W
+
+    def _choose(self, W: Array, gradient: Array) -> tuple[Indices, bool]:
+        support = W.any(axis=1)
+        norms = np.where(support, 0.0, np.linalg.norm(gradient.reshape(W.shape), axis=1))
+        n_support = int(support.sum())
+        worst = np.argsort(-norms, kind="stable")[: max(_GROW, n_support // 4)]
+        worst = worst[norms[worst] > self.beta * (1 + 1e-12)]
+        return np.union1d(np.flatnonzero(support), worst), len(worst) > 0
+
+    def _restrict(self, W: Array, gradient: Array, chosen: Indices) -> WorkingSet:
+        eigenvalues = self.gram.eigenvalues
+        floor = max(1e-14 * float(eigenvalues.max(initial=0.0)), np.finfo(float).tiny)
+        return WorkingSet(
+            G=submatrix(self.gram.G, chosen, self.gram.d),
+            gradient=gradient.reshape(W.shape)[chosen].ravel(),
+            W=W[chosen],
+            eigenvalues=np.maximum(eigenvalues[chosen], floor),
+            eigenvectors=np.ascontiguousarray(self.gram.eigenvectors[chosen]),
+            beta=self.beta,
+        )
+
+    def _gradient(self, W: Array) -> Array:
+        gradient = -self.gram.b
+        G = self.gram.G.reshape(self.gram.P, self.gram.d, -1)
+        for i in np.flatnonzero(W.any(axis=1)):
+            gradient = gradient + W[i] @ G[i]
+        return gradient
+
+    def _certify(self, W: Array, gradient: Array) -> Certificate:
+        return self._certify_from(W, gradient, self.gram.b)
+
+    def _certify_from(self, W: Array, gradient: Array, b: Array) -> Certificate:
+        """`A'r = -gradient` and `|r|^2 = |y|^2 - b'w + w'gradient`; no data needed."""
+        w = W.ravel()
+        squares = max(self.gram.yy - float(b @ w) + float(w @ gradient), 0.0)
+        return gated_certificate(W, -gradient.reshape(W.shape), squares, self.beta)
