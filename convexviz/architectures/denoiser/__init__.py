@@ -1,0 +1,29 @@
+"""The denoiser: a two-layer convolutional network with a k x k and a 1 x 1 layer."""
+
+from __future__ import annotations
+
+from convexviz.architectures.base import Architecture
+from convexviz.architectures.denoiser.build import INPUTS, build, check, load
+from convexviz.architectures.denoiser.descend import problem
+from convexviz.architectures.denoiser.outputs import outputs, recompute, revive
+from convexviz.architectures.denoiser.spec import Spec
+from convexviz.solvers.choose import choose
+
+ARCHITECTURE = Architecture(
+    name="denoiser",
+    title="Denoiser",
+    source="Sahiner, Mardani, Ozturkler, Pilanci, Pauly: Convex Regularization Behind Neural "
+    "Reconstruction, ICLR 2021, Theorem 1 and Corollary 1.1",
+    spec=Spec,
+    inputs=INPUTS,
+    load=load,
+    check=check,
+    depth=lambda spec: spec.blocks,
+    build=build,
+    solver=lambda spec, program: choose(program, spec.tolerance, spec.seed),
+    outputs=outputs,
+    revive=revive,
+    recompute=recompute,
+    descent=problem,
+    smoke={"dataset": "tiny", "kernel_size": 2, "weight_decay": 0.1, "n_gates": 12},
+)

@@ -1,0 +1,64 @@
+"""The denoising network in its own terms: images in, images out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from convexviz.core.network import Network
+from convexviz.core.patches import patches
+
+Image = Float[np.ndarray, "N h w"]
+
+
+@dataclass(frozen=True, slots=True)
+class DenoiserNetwork:
+    """`f(Y) = sum_j (Y * u_j)_+ v_j`, block after block (P4, eq. 1-3; THEORY 2.1).
+
+    Attributes:
+        blocks: the two-layer networks on patches, in the order in which they are applied.
+        mean, scale: of the noisy training pixels; pixels are `(value - mean) / scale` inside.
+    """
+
+    blocks: tuple[Network, ...]
+    kernel_size: int
+    padding: str
+    residual: bool
+    bias: bool
+    mean: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def n_neurons(self) -> int:
+        return sum(block.n_neurons for block in self.blocks)
+
+    def rows(self, images: Image) -> Float[np.ndarray, "n d"]:
+        """The patches that a block sees, for images in its own (normalised) units."""
+        return patches(images, (self.kernel_size,) * 2, self.padding, ones=self.bias)
+
+    def normalised(self, images: Image) -> Image:
+        return (np.asarray(images, dtype=np.float64) - self.mean) / self.scale
+
+    def target(self, block_input: Image, clean: Image) -> Float[np.ndarray, " n"]:
+        """What a block's two layers must produce, one value a pixel: clean, or clean - input."""
+        return (clean - block_input if self.residual else clean).reshape(-1)
+
+    def block_inputs(self, noisy: Image) -> list[Image]:
+        """The input of every block and, last, the output of the network; normalised units."""
+        stages = [self.normalised(noisy)]
+        for block in self.blocks:
+            out = block.predict(self.rows(stages[-1])).reshape(stages[-1].shape)
+            stages.append(stages[-1] + out if self.residual else out)
+        return stages
+
+    def predict(self, noisy: Image) -> Image:
+        """The denoised images, in the units of the noisy ones."""
+        return self.block_inputs(noisy)[-1] * self.scale + self.mean
+
+    def objective(self, noisy: Image, clean: Image) -> float:
+        """The last block's `1/2 ||f - clean||^2 + beta/2 (||U||^2 + ||V||^2)`, its input given."""
+        stage = self.block_inputs(noisy)[-2]
+        y = self.target(stage, self.normalised(clean))
+        return self.blocks[-1].objective(self.rows(stage), y[:, None])

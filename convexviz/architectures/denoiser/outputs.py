@@ -1,0 +1,198 @@
+"""Solutions -> arrays and scalars worth keeping, and the same derived again from what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convexviz.architectures.base import Arrays, rng_of
+from convexviz.architectures.denoiser import quality
+from convexviz.architectures.denoiser.build import normalisation, regression
+from convexviz.architectures.denoiser.network import DenoiserNetwork
+from convexviz.architectures.denoiser.spec import Spec
+from convexviz.core import bounds
+from convexviz.core.arrangements import Arrangements, patterns_of
+from convexviz.core.gated import GatedProgram
+from convexviz.core.network import Network
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.relu import ReluProgram
+from convexviz.core.solution import Certificate, Solution
+
+_ESTIMATE = 2  # the generator's stream for the starts of the estimated bound
+_ESTIMATE_STARTS = 40
+
+
+def outputs(
+    spec: Spec,
+    data: Arrays,
+    programs: tuple[AbstractConvexProgram, ...],
+    solutions: tuple[Solution, ...],
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Weights of every block, then all that follows from them; the last block is the result's own.
+
+    Earlier blocks are kept as `block1_first_layer`, … with their primal and dual.
+    """
+    weights: dict[str, Any] = {"normalisation": np.array(normalisation(spec, data))}
+    scalars: dict[str, float] = {}
+    for t, (program, solution) in enumerate(zip(programs, solutions, strict=True), 1):
+        prefix = "" if t == len(programs) else f"block{t}_"
+        kept = _weights(program, solution.variables)
+        weights |= {f"{prefix}{name}": array for name, array in kept.items()}
+        if len(programs) > 1:
+            scalars[f"block{t}_primal"] = solution.certificate.primal
+            scalars[f"block{t}_dual"] = solution.certificate.dual
+    pictures, numbers = derived(spec, data, weights)
+    X, y = regression(spec, data, revive(spec, weights).blocks[:-1])
+    return weights | pictures, scalars | numbers | network_bounds(spec, X, y, pictures)
+
+
+def _weights(program: AbstractConvexProgram, variables: np.ndarray) -> dict[str, np.ndarray]:
+    """One block's weights, and for each neuron the gate whose pattern it has."""
+    network = program.to_network(variables)
+    kept = {"first_layer": network.first_layer, "second_layer": network.second_layer}
+    if isinstance(program, GatedProgram | ReluProgram):
+        norms = np.linalg.norm(variables, axis=-1)
+        kept["group_norms"] = norms
+        kept["gates"] = program.arrangements.gates
+        kept["gate_of_neuron"] = np.flatnonzero(norms) % norms.shape[-1]
+    else:
+        kept["group_norms"] = np.linalg.norm(network.first_layer, axis=0) * np.abs(
+            network.second_layer[:, 0]
+        )
+    return kept
+
+
+def revive(spec: Spec, arrays: Arrays) -> DenoiserNetwork:
+    """The denoiser that stored weights describe."""
+    blocks = []
+    for t in range(1, spec.blocks + 1):
+        prefix = "" if t == spec.blocks else f"block{t}_"
+        gates = None
+        if spec.neurons == "gated":
+            gates = arrays[f"{prefix}gates"][:, arrays[f"{prefix}gate_of_neuron"]]
+        first, second = arrays[f"{prefix}first_layer"], arrays[f"{prefix}second_layer"]
+        blocks.append(Network(first, second, spec.weight_decay, gates))
+    mean, scale = arrays["normalisation"]
+    return DenoiserNetwork(
+        tuple(blocks),
+        spec.kernel_size,
+        spec.padding,
+        spec.residual,
+        spec.bias,
+        float(mean),
+        float(scale),
+    )
+
+
+def derived(spec: Spec, data: Arrays, weights: Arrays) -> tuple[dict[str, Any], dict[str, float]]:
+    """Everything that the weights and the data determine: pictures, filters and qualities."""
+    network = revive(spec, weights)
+    denoised = network.predict(data["noisy"])
+    stage = network.block_inputs(data["noisy"])[-2]
+    pictures = {"denoised": denoised, **filters_in_use(network, stage)}
+    numbers = {
+        "network_objective": network.objective(data["noisy"], data["clean"]),
+        "n_neurons": float(network.n_neurons),
+        "n_patterns": float(weights["gates"].shape[1] if "gates" in weights else network.n_neurons),
+        "psnr_noisy": quality.psnr(data["noisy"], data["clean"]),
+        "psnr_denoised": quality.psnr(denoised, data["clean"]),
+        "ssim_denoised": quality.ssim(denoised, data["clean"]),
+    }
+    if "test_noisy" in data:
+        test = network.predict(data["test_noisy"])
+        pictures["test_denoised"] = test
+        numbers["test_psnr_noisy"] = quality.psnr(data["test_noisy"], data["test_clean"])
+        numbers["test_psnr_denoised"] = quality.psnr(test, data["test_clean"])
+        numbers["test_ssim_denoised"] = quality.ssim(test, data["test_clean"])
+    return pictures, numbers
+
+
+def filters_in_use(network: DenoiserNetwork, stage: np.ndarray) -> dict[str, np.ndarray]:
+    """The linear filter of each activation pattern that occurs among the pixels of `stage`.
+
+    `denoised(p) = filters[pattern_map[p]] . patch(p) + filter_offset[pattern_map[p]]`, in
+    normalised units and without the identity of a residual network (THEORY 2.4).
+    """
+    block, k = network.blocks[-1], network.kernel_size
+    distinct, index = distinct_patterns(active(block, network.rows(stage)))
+    paths = (block.first_layer * block.second_layer[:, 0]).T  # (m, d): one linear filter a neuron
+    sums = distinct.astype(float) @ paths
+    return {
+        "filters": np.ascontiguousarray(sums[:, : k * k]).reshape(-1, k, k),
+        "filter_offset": sums[:, k * k] if network.bias else np.zeros(len(sums)),
+        "pattern_map": index.reshape(stage.shape).astype(np.int32),
+        "pattern_bits": distinct.astype(np.uint8),
+    }
+
+
+def active(block: Network, X: np.ndarray) -> np.ndarray:
+    """Which neurons are on at each row, (n, m); the boundary counts as active."""
+    return patterns_of(X, block.first_layer if block.gates is None else block.gates)
+
+
+def distinct_patterns(on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct rows of a boolean (n, m) array, and the row each one equals."""
+    packed = np.packbits(on, axis=1) if on.shape[1] else np.zeros((len(on), 1), np.uint8)
+    words = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1])))[:, 0]
+    _, first, index = np.unique(words, return_index=True, return_inverse=True)
+    return on[first], index
+
+
+def network_bounds(spec: Spec, X: np.ndarray, y: np.ndarray, pictures: Arrays) -> dict[str, float]:
+    """Bounds on the ReLU network of any width: one proved, one estimated (THEORY 1.5).
+
+    `network_bound` is pattern-free and rigorous. `estimated_bound` rests on the largest
+    correlation that a search found and proves nothing.
+    """
+    filters = pictures["filters"].reshape(len(pictures["filters"]), -1)
+    index = pictures["pattern_map"].reshape(-1)
+    fit = pictures["filter_offset"][index]
+    for j in range(filters.shape[1]):  # column by column: the filters of all pixels are too many
+        fit = fit + X[:, j] * filters[index, j]
+    residual = y - fit
+    rng = rng_of(spec.seed, _ESTIMATE)
+    return {
+        "network_bound": bounds.network_lower_bound(X, y, residual, spec.weight_decay),
+        "estimated_bound": bounds.estimated_lower_bound(
+            X, y, residual, spec.weight_decay, rng, _ESTIMATE_STARTS
+        ),
+    }
+
+
+def recompute(
+    spec: Spec, data: Arrays, arrays: Arrays
+) -> tuple[Certificate, dict[str, Any], dict[str, float]]:
+    """Certificate, pictures and scalars derived afresh from stored weights and data alone."""
+    network = revive(spec, arrays)
+    numbers: dict[str, float] = {}
+    certificate = None
+    for t in range(1, spec.blocks + 1):
+        prefix = "" if t == spec.blocks else f"block{t}_"
+        X, y = regression(spec, data, network.blocks[: t - 1])
+        certificate = _certify(spec, X, y, arrays, prefix)
+        if spec.blocks > 1:
+            numbers[f"block{t}_primal"] = certificate.primal
+            numbers[f"block{t}_dual"] = certificate.dual
+    assert certificate is not None  # blocks >= 1
+    pictures, more = derived(spec, data, arrays)
+    return certificate, pictures, numbers | more | network_bounds(spec, X, y, pictures)
+
+
+def _certify(spec: Spec, X: np.ndarray, y: np.ndarray, arrays: Arrays, prefix: str) -> Certificate:
+    first, second = arrays[f"{prefix}first_layer"], arrays[f"{prefix}second_layer"][:, 0]
+    if spec.arrangements == "adaptive":
+        from convexviz.core.neurons import NeuronProgram
+
+        program = NeuronProgram(X, y, spec.weight_decay)
+        return program.certify(program.from_network(Network(first, second[:, None], 0.0)))
+    gates, owner = arrays[f"{prefix}gates"], arrays[f"{prefix}gate_of_neuron"]
+    complete = spec.arrangements == "all"
+    patterns = Arrangements(gates, patterns_of(X, gates), complete)
+    if spec.neurons == "gated":
+        variables = np.zeros(gates.T.shape)
+        variables[owner] = (first * second).T
+        return GatedProgram(X, y, patterns, spec.weight_decay).certify(variables)
+    pair = np.zeros((2, *gates.T.shape))
+    pair[(second < 0).astype(int), owner] = (first * np.abs(second)).T
+    return ReluProgram(X, y, patterns, spec.weight_decay).certify(pair)

@@ -1,0 +1,31 @@
+"""The registry of data sets: name, source, licence, and the arrays, loaded when asked."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from convexviz.datasets.base import Dataset
+from convexviz.errors import SpecError
+from convexviz.registries import callable_as_registry
+
+
+@cache
+def registry() -> dict[str, Dataset]:
+    """Name -> data set, the ones that need no download first."""
+    from convexviz.datasets import bundled, synthetic
+
+    return {dataset.name: dataset for dataset in (*bundled.DATASETS, *synthetic.DATASETS)}
+
+
+def get(name: str) -> Dataset:
+    """The data set called `name`.
+
+    Raises:
+        SpecError: listing the names there are.
+    """
+    if name not in registry():
+        raise SpecError(f"no dataset {name!r}; there are: {', '.join(registry())}")
+    return registry()[name]
+
+
+callable_as_registry(__name__)

@@ -1,0 +1,109 @@
+"""Gradient descent on the network that a convex program describes, beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexviz.errors import SpecError
+from convexviz.experiments.run import request
+from convexviz.solvers.descent import Options
+from convexviz.solvers.descent import descend as train
+
+OnRecord = Callable[[int, int, float, float], None]  # start, step, objective, seconds
+
+
+def _silent(_start: int, _step: int, _objective: float, _seconds: float) -> None:
+    """The default progress callback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """Several starts of the same training.
+
+    Attributes:
+        objectives: (seeds, records): the network's objective, weight decay included.
+        seconds: (seeds, records): wall clock since the start, set-up included.
+        best: the trained network of the best start, in the architecture's own terms.
+        best_objective: its objective, re-evaluated in float64.
+        seeds: the seed of each start.
+    """
+
+    architecture: str
+    spec: Mapping[str, Any]
+    objectives: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    seeds: tuple[int, ...]
+    best_objective: float
+    options: Options
+    best: Any = field(default=None, compare=False)
+
+
+def descend(  # noqa: PLR0913 - the public API is fixed
+    architecture: str,
+    *,
+    data: Mapping[str, Any] | None = None,
+    width: int = 64,
+    steps: int = 500,
+    seeds: int | Iterable[int] = 3,
+    optimizer: str = "adam",
+    learning_rate: float | None = None,
+    device: str = "cpu",
+    on_record: OnRecord | None = None,
+    **fields: Any,
+) -> Descent:
+    """Train the network itself, full batch, on the objective that `solve` certifies.
+
+    `seeds` is a number of starts or the seeds themselves. A gated network of `width` neurons
+    takes its gates from the same arrangement, in turn.
+
+    Raises:
+        SpecError, DataError: as `solve`; also for a refused option.
+    """
+    options = Options(int_of(width), int_of(steps), optimizer, learning_rate, device)
+    starts = _seeds(seeds)
+    arch, spec, arrays = prepare(architecture, data, fields)
+    device_name(device)
+    problem = arch.descent(spec, arrays)
+    runs = [
+        train(
+            problem,
+            options,
+            seed,
+            lambda k, f, s, i=i: on_record(i, k, f, s) if on_record else None,
+        )
+        for i, seed in enumerate(starts)
+    ]
+    best = min(runs, key=lambda run: run.objective)
+    records = min(len(run.objectives) for run in runs)  # a cancelled start is shorter
+    return Descent(
+        architecture=asked.arch.name,
+        spec=asked.spec.as_dict(),
+        objectives=np.array([run.objectives[:records] for run in runs]),
+        seconds=np.array([run.seconds[:records] for run in runs]),
+        seeds=starts,
+        best_objective=best.objective,
+        options=options,
+        best=problem.finish(best.network),
+    )
+
+
+def int_of(value: Any) -> Any:
+    """A NumPy integer as an int; anything else as it is, to be refused by name."""
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
+    given = seeds if isinstance(seeds, Iterable) else None
+    found = tuple(range(seeds)) if isinstance(seeds, int) else tuple(given or ())
+    if isinstance(seeds, bool) or not found:
+        raise SpecError(f"seeds must be a number of starts >= 1 or a list of seeds, got {seeds!r}")
+    for seed in found:
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise SpecError(f"seeds must be integers >= 0, got {seed!r}")
+    return tuple(int(seed) for seed in found)

@@ -1,0 +1,32 @@
+"""The solver that a program's structure asks for; pages and architectures never pick one."""
+
+from __future__ import annotations
+
+from convexviz.core.gated import GatedProgram
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.relu import ReluProgram
+from convexviz.errors import IncompatibleSolver
+from convexviz.solvers.base import AbstractSolver
+
+
+def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> AbstractSolver:
+    """The fastest certified solver for `program`.
+
+    Raises:
+        IncompatibleSolver: no solver takes this kind of program.
+    """
+    if isinstance(program, GatedProgram):
+        from convexviz.solvers.gated_path import GatedPath
+
+        return GatedPath(tolerance=tolerance)
+    if isinstance(program, ReluProgram):
+        from convexviz.solvers.constrained import ActiveSet
+
+        return ActiveSet(tolerance=tolerance)
+    from convexviz.core.neurons import NeuronProgram
+
+    if isinstance(program, NeuronProgram):
+        from convexviz.solvers.adaptive import Adaptive
+
+        return Adaptive(tolerance=tolerance, seed=seed)
+    raise IncompatibleSolver(f"no solver takes a {type(program).__name__}")

@@ -1,0 +1,183 @@
+"""Gradient descent on the network itself: the same objective, the same data, the same clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from convexviz.core.network import Network
+from convexviz.errors import Cancelled, SpecError
+
+if TYPE_CHECKING:
+    import torch
+
+OPTIMIZERS = ("adam", "sgd", "lbfgs")
+_SMALL = 10**6  # entries of X up to which float64 costs nothing worth saving
+_RATE = {"adam": 1e-2, "sgd": 1e-2, "lbfgs": 1.0}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regression:
+    """What descent needs of an architecture: rows, targets, weight decay, gates.
+
+    Attributes:
+        gates: one gate a column for a gated ReLU network, None for ReLU.
+        finish: the trained two-layer network in the architecture's own terms.
+    """
+
+    X: Float[np.ndarray, "n d"]
+    Y: Float[np.ndarray, "n c"]
+    weight_decay: float
+    gates: Float[np.ndarray, "d P"] | None
+    finish: Callable[[Network], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How descent is run; `learning_rate=None` takes the optimiser's default."""
+
+    width: int = 64
+    steps: int = 500
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    device: str = "cpu"
+    records: int = 60
+
+    def __post_init__(self) -> None:
+        for name, low in (("width", 1), ("steps", 1), ("records", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+                raise SpecError(f"{name} must be an integer >= {low}, got {value!r}")
+        if self.optimizer not in OPTIMIZERS:
+            raise SpecError(
+                f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
+            )
+        rate = self.learning_rate
+        if rate is not None and not (np.isfinite(rate) and rate > 0):
+            raise SpecError(f"learning_rate must be positive and finite, got {rate!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One start: objectives at the recorded steps, the clock there, and the weights at the end."""
+
+    objectives: Float[np.ndarray, " records"]
+    seconds: Float[np.ndarray, " records"]
+    network: Network
+    objective: float
+
+
+OnRecord = Callable[[int, float, float], None]
+
+
+def descend(problem: Regression, options: Options, seed: int, on_record: OnRecord) -> Run:
+    """Train from one random start, full batch.
+
+    Objectives are recorded at about `options.records` steps, spaced geometrically; the clock
+    includes moving the data to the device. The last objective is re-evaluated in float64.
+    A `Cancelled` raised by `on_record` ends the run early and keeps what there is.
+    """
+    import torch
+
+    started = time.perf_counter()
+    small = problem.X.size <= _SMALL
+    dtype = torch.float64 if small else torch.float32
+    move = {"dtype": dtype, "device": options.device}
+    X, Y = torch.tensor(problem.X, **move), torch.tensor(problem.Y, **move)
+    gates = _gates(problem, options.width)
+    on = None if gates is None else (X @ torch.tensor(gates, **move) >= 0).to(dtype)
+    U, V = (torch.tensor(w, **move).requires_grad_() for w in _start(problem, options.width, seed))
+
+    def objective() -> torch.Tensor:
+        linear = X @ U
+        hidden = torch.relu(linear) if on is None else linear * on
+        penalty = U.square().sum() + V.square().sum()
+        fit = (hidden @ V - Y).square().sum()
+        return 0.5 * fit + 0.5 * problem.weight_decay * penalty
+
+    step = _stepper(options, [U, V], objective)
+    objectives, seconds = [], []
+    record_at = _record_steps(options)
+    for k in range(options.steps + 1):
+        value = step(k)
+        if k in record_at:
+            objectives.append(float(value))
+            seconds.append(time.perf_counter() - started)
+            try:
+                on_record(k, objectives[-1], seconds[-1])
+            except Cancelled:
+                break
+    first, second = (w.detach().cpu().numpy().astype(np.float64) for w in (U, V))
+    network = Network(first, second, problem.weight_decay, gates)
+    final = network.objective(problem.X, problem.Y)
+    return Run(np.array(objectives), np.array(seconds), network, final)
+
+
+def _stepper(
+    options: Options, weights: list[torch.Tensor], objective: Callable[[], torch.Tensor]
+) -> Callable[[int], float]:
+    """A function that returns the objective before step k, then takes the step."""
+    import torch
+
+    rate = options.learning_rate or _RATE[options.optimizer]
+    optimiser: torch.optim.Optimizer
+    if options.optimizer == "lbfgs":
+        optimiser = torch.optim.LBFGS(
+            weights, lr=rate, max_iter=1, history_size=20, line_search_fn="strong_wolfe"
+        )
+    elif options.optimizer == "sgd":
+        optimiser = torch.optim.SGD(weights, lr=rate / _curvature(weights, objective), momentum=0.9)
+    else:
+        optimiser = torch.optim.Adam(weights, lr=rate)
+
+    def gradient() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = objective()
+        value.backward()
+        return value
+
+    def step(k: int) -> float:
+        for group in optimiser.param_groups:
+            if options.optimizer == "adam":  # cosine decay to a hundredth: Adam at its best
+                turn = 0.5 * (1 + np.cos(np.pi * k / (options.steps + 1)))
+                group["lr"] = rate * (0.01 + 0.99 * turn)
+        value = gradient() if options.optimizer != "lbfgs" else objective()
+        before = float(value)
+        optimiser.step(gradient)
+        return before
+
+    return step
+
+
+def _curvature(weights: list[torch.Tensor], objective: Callable[[], torch.Tensor]) -> float:
+    """The size of the gradient at the start over that of the weights: a scale for plain SGD."""
+    import torch
+
+    gradients = torch.autograd.grad(objective(), weights)
+    top = sum(float(g.square().sum()) for g in gradients) ** 0.5
+    return max(top / sum(float(w.square().sum()) for w in weights) ** 0.5, 1e-300)
+
+
+def _record_steps(options: Options) -> set[int]:
+    spaced = np.geomspace(1, options.steps + 1, min(options.records, options.steps + 1)) - 1
+    return {0, options.steps, *np.round(spaced).astype(int).tolist()}
+
+
+def _gates(problem: Regression, width: int) -> np.ndarray | None:
+    """One gate a neuron, in turn."""
+    if problem.gates is None:
+        return None
+    return problem.gates[:, np.arange(width) % problem.gates.shape[1]]
+
+
+def _start(problem: Regression, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian weights of the usual size: the output starts near zero."""
+    rng = np.random.default_rng([seed, 7])
+    d, c = problem.X.shape[1], problem.Y.shape[1]
+    U = rng.standard_normal((d, width)) / np.sqrt(d)
+    return U, rng.standard_normal((width, c)) / np.sqrt(width)
