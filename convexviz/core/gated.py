@@ -81,6 +81,7 @@ class GatedProgram(AbstractConvexProgram):
     def __post_init__(self) -> None:
         if not (np.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise SpecError(f"weight_decay must be finite and >= 0, got {self.weight_decay}")
+        object.__setattr__(self, "weight_decay", float(self.weight_decay))
         patterns = self.arrangements.patterns
         if self._summary is None or not self._summary.describes(self.X, patterns, self.y):
             _check_data(self.X, self.y, self.arrangements)

@@ -91,12 +91,13 @@ class GatedPath(AbstractSolver):
 
     def _run(self, program: GatedProgram, W: Array, on_iteration: OnIteration) -> Solution:
         monitor = Monitor(self.tolerance, on_iteration)
-        search = _Search(gram=program.gram, beta=program.weight_decay)
+        units, to_units = _in_ordinary_units(program)
+        search = _Search(gram=units.gram, beta=units.weight_decay)
         # The last digits of a gap from the Gram are rounding: ask for a little more, and let
         # the certificate from the data decide.
         for sharper in (0.9, 0.1, 0.01):
             aim = replace(self, tolerance=sharper * self.tolerance)
-            W = search.descend(W, aim, monitor)
+            W = search.descend(W * to_units, aim, monitor) / to_units
             certificate = program.certify(W)
             if certificate.relative_gap <= self.tolerance or monitor.cancelled:
                 break
@@ -106,6 +107,22 @@ class GatedPath(AbstractSolver):
         elif monitor.cancelled:
             status = Status.CANCELLED
         return Solution(W, certificate, status, type(self).__name__, tuple(monitor.trace))
+
+
+def _in_ordinary_units(program: GatedProgram) -> tuple[GatedProgram, float]:
+    """The program itself; or, where squares of its data would leave float64's range, the
+    same program with X and y scaled by powers of two, and the factor its variables take."""
+    sizes = [float(np.abs(program.X).max(initial=0.0)), float(np.abs(program.y).max(initial=0.0))]
+    if all(size == 0.0 or 1e-30 < size < 1e30 for size in sizes):
+        return program, 1.0
+    down_X, down_y = (2.0 ** -np.frexp(size)[1] if size else 1.0 for size in sizes)
+    scaled = GatedProgram(
+        program.X * down_X,
+        program.y * down_y,
+        program.arrangements,
+        program.weight_decay * down_X * down_y,
+    )
+    return scaled, down_y / down_X
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
