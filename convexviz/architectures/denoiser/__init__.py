@@ -7,6 +7,7 @@ from convexviz.architectures.denoiser.build import INPUTS, build, check, load
 from convexviz.architectures.denoiser.descend import problem
 from convexviz.architectures.denoiser.outputs import outputs, recompute, revive
 from convexviz.architectures.denoiser.spec import Spec
+from convexviz.architectures.denoiser.torch_module import torch_module
 from convexviz.solvers.choose import choose
 
 ARCHITECTURE = Architecture(
@@ -26,4 +27,5 @@ ARCHITECTURE = Architecture(
     recompute=recompute,
     descent=problem,
     smoke={"dataset": "tiny", "kernel_size": 2, "weight_decay": 0.1, "n_gates": 12},
+    torch_module=torch_module,
 )
