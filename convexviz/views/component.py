@@ -57,15 +57,20 @@ def pack(meta: Mapping[str, Any], **arrays: NDArray[Any]) -> bytes:
 
 def unpack(payload: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """What `pack` was given: the header (with `arrays` and `id`) and the flat arrays."""
-    (length,) = struct.unpack_from("<I", payload)
-    meta = json.loads(payload[4 : 4 + length])
+    meta = unpack_header(payload)
+    start = 4 + struct.unpack_from("<I", payload)[0]
     arrays = {
-        entry["name"]: np.frombuffer(
-            payload, f"<{entry['dtype']}", entry["len"], 4 + length + entry["off"]
-        )
-        for entry in meta["arrays"]
+        each["name"]: np.frombuffer(payload, f"<{each['dtype']}", each["len"], start + each["off"])
+        for each in meta["arrays"]
     }
     return meta, arrays
+
+
+def unpack_header(payload: bytes) -> dict[str, Any]:
+    """The JSON header alone."""
+    (length,) = struct.unpack_from("<I", payload)
+    header: dict[str, Any] = json.loads(payload[4 : 4 + length])
+    return header
 
 
 def headed(header: Mapping[str, Any], body: bytes) -> bytes:

@@ -18,14 +18,14 @@ estimated_bound. A quiz: pixel, question, options, answer, why.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from convexviz.views.component import headed, make
+from convexviz.views.component import headed, make, unpack_header
 
 _component = make("inspector")
 
@@ -57,43 +57,75 @@ def inspector(
 
     The visitor's own moves come back in the Selection (after a drag, not during it).
     """
-    command = _command(key, state, [[int(row), int(column)] for row, column in pins])
+    given = _Place(state, tuple((int(row), int(column)) for row, column in pins))
+    memory = _remember(key, unpack_header(payload)["id"], given)
+    header = {"serial": memory.serial, "state": memory.ordered.state, "pins": memory.ordered.pins}
     callback = on_change or _nothing
     answer = _component(
         key=key,
-        data=headed(command, payload),
+        data=headed(header, payload),
         on_state_change=callback,
         on_pins_change=callback,
         on_revealed_change=callback,
         height="content",
     )
-    held = answer.pins if answer.pins is not None else command["pins"]
-    return Selection(
-        state=int(answer.state if answer.state is not None else command["state"]),
-        pins=tuple((int(row), int(column)) for row, column in held),
-        revealed=bool(answer.revealed),
-    )
+    shown = memory.shown(_reported(key))
+    return Selection(state=shown.state, pins=shown.pins, revealed=bool(answer.revealed))
 
 
-def _command(key: str, state: int, pins: list[list[int]]) -> dict[str, Any]:
-    """The order to the component: a new one only where it differs from what it already shows.
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the inspector stands: which state, which pins."""
 
-    An echo of the visitor's own move must not change a byte, or megabytes travel at each click.
+    state: int
+    pins: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """The last order to the browser, and what the browser had reported by then.
+
+    An echo of the visitor's own move must not change a byte of the message, or megabytes
+    travel at each click; an order is therefore kept until a different one is needed.
     """
-    memory = f"{key}.command"
-    last = st.session_state.get(memory)
-    seen = st.session_state.get(key)
-    reported = dict(seen) if seen else {}
-    if last is None:
-        last = {"serial": 0, "state": state, "pins": pins}
-    shown_state = reported.get("state")
-    shown_pins = reported.get("pins")
-    same_state = state in (last["state"], shown_state)
-    same_pins = pins in (last["pins"], shown_pins)
-    if not (same_state and same_pins):
-        last = {"serial": last["serial"] + 1, "state": state, "pins": pins}
-    st.session_state[memory] = last
-    return last
+
+    payload: str
+    given: _Place
+    serial: int
+    ordered: _Place
+    reported: tuple[Any, Any]
+
+    def shown(self, reported: tuple[Any, Any]) -> _Place:
+        """What is on screen: the visitor's later moves, else the order."""
+        state, pins = self.ordered.state, self.ordered.pins
+        if reported[0] is not None and reported[0] != self.reported[0]:
+            state = int(reported[0])
+        if reported[1] is not None and reported[1] != self.reported[1]:
+            pins = tuple((int(row), int(column)) for row, column in reported[1])
+        return _Place(state, pins)
+
+
+def _remember(key: str, payload: str, given: _Place) -> _Memory:
+    """The order that holds now: a new one only if the page asks for what is not on screen."""
+    name = f"{key}.memory"
+    memory: _Memory | None = st.session_state.get(name)
+    reported = _reported(key)
+    if memory is None or memory.payload != payload:
+        serial = memory.serial + 1 if memory else 0
+        memory = _Memory(payload, given, serial, given, reported)
+    elif given != memory.given:
+        if given != memory.shown(reported):
+            memory = _Memory(payload, given, memory.serial + 1, given, reported)
+        else:
+            memory = replace(memory, given=given)
+    st.session_state[name] = memory
+    return memory
+
+
+def _reported(key: str) -> tuple[Any, Any]:
+    """State and pins as the component last reported them."""
+    answer = st.session_state.get(key) or {}
+    return answer.get("state"), answer.get("pins")
 
 
 def _nothing() -> None:

@@ -1,0 +1,139 @@
+// The inspector: everything is drawn from one payload, without asking the server.
+
+const IMAGES = ['clean', 'noisy', 'denoised', 'error'];
+
+/** What the visitor holds; kept on the root, so that a rerun of the page changes nothing. */
+function startHeld(meta, command) {
+  return {
+    state: command.state,
+    pins: command.pins,
+    older: 0,
+    cursor: command.pins[0] ?? meta.probe ?? [Math.floor(meta.h / 2), Math.floor(meta.w / 2)],
+    path: -1,
+    quiz: {choice: null, told: false},
+  };
+}
+
+function makeApp(root, payload, command) {
+  const {arrays, ...meta} = payload;
+  const find = (selector) => root.querySelector(selector);
+  const app = {
+    root, meta, arrays, find,
+    findAll: (selector) => [...root.querySelectorAll(selector)],
+    box: find('.den'),
+    model: makeModel(meta, arrays),
+    respond: makeResponse(meta.k),
+    squares: Object.fromEntries(IMAGES.map((name) => [name, find(`[data-image=${name}]`)])),
+    panels: Object.fromEntries(['filter', 'response'].map((name) => [name, find(`[data-panel=${name}]`)])),
+    held: startHeld(meta, command),
+    lit: {},
+    hovering: false,
+    frame: 0,
+  };
+  app.state = stateOf(app.model, app.held.state);
+  app.request = () => { app.frame ||= requestAnimationFrame(() => drawFrame(app)); };
+  return app;
+}
+
+/** The probes to show: two pins, a pin against the pointer, a pin, or the pointer alone. */
+function probesOf(app) {
+  const {pins, cursor} = app.held;
+  const pinned = pins.map((pixel, i) => ({pixel, letter: 'AB'[i]}));
+  const compared = pins.length === 1 && !samePixel(pins[0], cursor);
+  const shown = pins.length === 0 || compared ? [...pinned, {pixel: cursor, letter: ''}] : pinned;
+  return shown.map((probe) => ({
+    ...probe, ...effectiveAt(app.model, app.state, pixelIndex(app, probe.pixel)),
+  }));
+}
+
+/** Everything that follows the hand; one call a frame. */
+function drawFrame(app) {
+  const started = performance.now();
+  app.frame = 0;
+  app.probes = probesOf(app);
+  const {path} = app.held;
+  const {ids} = app.state;
+  const [first, second] = app.probes;
+  const key = `${app.held.state}/${app.roles.hand}/`;
+  if (path >= 0) {
+    light(app, 'noisy', `${key}unit ${path}`, (pixel) => isActive(app.state, pixel, path));
+  } else light(app, 'noisy', key + first.id, (pixel) => ids[pixel] === first.id);
+  const pair = second && path < 0;
+  light(app, 'denoised', pair ? key + second.id : '', pair ? (pixel) => ids[pixel] === second.id : null);
+  drawOverlays(app);
+  drawPanels(app);
+  drawStrip(app);
+  writeWords(app);
+  app.box.dataset.frameMs = (performance.now() - started).toFixed(2);
+}
+
+/** Another weight decay: images, certificate, slider, then whatever the probe shows. */
+function showState(app, index) {
+  const started = performance.now();
+  app.held.state = index;
+  app.state = stateOf(app.model, index);
+  app.held.path = -1;
+  app.tiles = [];
+  paintState(app);
+  writeCaptions(app);
+  writeSlider(app);
+  writeCertificate(app);
+  app.request();
+  app.box.dataset.stateMs = (performance.now() - started).toFixed(2);
+}
+
+/** Everything, in the colours and the size that hold now. */
+function drawAll(app) {
+  app.roles = readRoles(app.root);
+  app.tables = {
+    sequential: colourTable(app.roles.sequential),
+    diverging: colourTable(app.roles.diverging),
+    grey: colourTable([[0, 0, 0], [255, 255, 255]]),
+  };
+  app.lit = {};
+  paintFixed(app);
+  showState(app, app.held.state);
+  applyZoom(app);
+  cancelAnimationFrame(app.frame);
+  drawFrame(app);
+}
+
+/** An order from the page (a link, a story card): go there. */
+function obey(app, command) {
+  app.held.state = command.state;
+  app.held.pins = command.pins;
+  app.held.older = 0;
+  if (command.pins.length) [app.held.cursor] = command.pins;
+  drawAll(app);
+}
+
+function startApp(root, bytes, header, end, command) {
+  const app = makeApp(root, {...header, arrays: readArrays(bytes, header, end)}, command);
+  const box = app.box.querySelector('[data-image=clean]');
+  app.view = {z: 1, cx: app.meta.w / 2, cy: app.meta.h / 2};
+  box.parentElement.dataset.ready = 'true';
+  attachSlider(app);
+  attachHand(app);
+  attachStrip(app);
+  attachQuiz(app);
+  drawAll(app);
+  return app;
+}
+
+export default function ({parentElement: root, data, setStateValue}) {
+  const bytes = data instanceof Uint8Array ? data : new Uint8Array(data);
+  const {header: command, end: start} = readHeader(bytes);
+  const {header, end} = readHeader(bytes, start);
+  let app = root.__app;
+  if (app?.meta.id !== header.id) {
+    app = root.__app = startApp(root, bytes, header, end, command);
+  } else if (app.serial !== command.serial) obey(app, command);
+  app.serial = command.serial;
+  app.report = setStateValue;
+  const stop = watchLook(root, () => drawAll(app));
+  return () => {
+    stop();
+    cancelAnimationFrame(app.frame);
+    app.frame = 0;
+  };
+}
