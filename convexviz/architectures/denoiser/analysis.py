@@ -1,0 +1,299 @@
+"""What a solved denoiser says about its image: paths, frequencies, clusters and edges.
+
+Source: Sahiner, Mardani, Ozturkler, Pilanci, Pauly, Convex regularization behind neural
+reconstruction, ICLR 2021, sections 4.1 to 4.3 (path sparsity, piecewise-linear filtering) with
+the displays of its Figures 4 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Integer, Shaped
+from numpy.typing import NDArray
+
+N_CLUSTERS = 12  # of the paper's Figure 5
+NULL = 1e-3  # of the largest norm: the paper's null filters are small, ours are exactly zero
+
+
+@runtime_checkable
+class Outcome(Protocol):
+    """What is read off a Result here; `experiments` is a layer above."""
+
+    @property
+    def spec(self) -> Mapping[str, Any]: ...
+
+    @property
+    def arrays(self) -> Mapping[str, NDArray[Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sparsity:
+    """The norms of all paths, largest first.
+
+    Attributes:
+        norms: `||w_i||` and `||z_i||`.
+        signs: +1 for a `w_i`, which adds to the output, and -1 for a `z_i`, which subtracts.
+        n_zero: how many are exactly zero.
+        n_null: how many are below 1e-3 of the largest; the exact zeros are among them.
+    """
+
+    norms: Float[np.ndarray, " g"]
+    signs: Integer[np.ndarray, " g"]
+    n_zero: int
+    n_null: int
+
+    @property
+    def n_open(self) -> int:
+        return len(self.norms) - self.n_zero
+
+
+def path_sparsity(group_norms: Shaped[np.ndarray, "..."]) -> Sparsity:
+    """The paths sorted by norm: `group_norms` is (P,) of a gated network, (2, P) of a ReLU one."""
+    rows = np.atleast_2d(np.asarray(group_norms, dtype=float))
+    norms = rows.ravel()
+    signs = np.repeat([1, -1][: len(rows)], rows.shape[1])
+    order = np.argsort(-norms, kind="stable")
+    largest = float(norms.max(initial=0.0))
+    null = norms < NULL * largest if largest else norms == 0.0
+    return Sparsity(norms[order], signs[order], int(np.sum(norms == 0.0)), int(np.sum(null)))
+
+
+def path_filters(outcome: Outcome) -> Float[np.ndarray, "m k k"]:
+    """The filter `u_j v_j` of every neuron, largest norm first; the bias is left out."""
+    k = int(outcome.spec["kernel_size"])
+    first, second = outcome.arrays["first_layer"], outcome.arrays["second_layer"]
+    # With several output taps a neuron still has one picture, as large as its path.
+    weights = second[:, 0] if second.shape[1] == 1 else np.linalg.norm(second, axis=1)
+    filters = (first[: k * k] * weights).T
+    order = np.argsort(-np.linalg.norm(filters, axis=1), kind="stable")
+    return np.ascontiguousarray(filters[order], dtype=float).reshape(-1, k, k)
+
+
+def with_identity(filters: Float[np.ndarray, "K k k"]) -> Float[np.ndarray, "K k k"]:
+    """The filters of a residual network: the image itself is one more tap at the centre."""
+    k = filters.shape[-1]
+    total = filters.copy()
+    total[:, k // 2, k // 2] += 1.0
+    return total
+
+
+def effective_filters(outcome: Outcome) -> Float[np.ndarray, "K k k"]:
+    """The filter that each pattern in use applies, with the identity of a residual network."""
+    filters = np.asarray(outcome.arrays["filters"], dtype=float)
+    return with_identity(filters) if outcome.spec.get("residual", False) else filters
+
+
+def frequency_response(
+    filters: Float[np.ndarray, "K k k"], size: int = 28
+) -> Float[np.ndarray, "K size size"]:
+    """`|fft2|` of the filters zero-padded to size x size, the zero frequency in the middle."""
+    spectrum = np.abs(np.fft.fft2(filters, s=(size, size)))
+    return np.asarray(np.fft.fftshift(spectrum, axes=(-2, -1)), dtype=float)
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Pixels that the network treats alike, darkest cluster first.
+
+    Attributes:
+        labels: the cluster of every pixel.
+        shares: the part of all pixels in each cluster.
+        intensity: the mean of the image over each cluster; increasing.
+        filters: the mean effective filter over the pixels of each cluster.
+    """
+
+    labels: Integer[np.ndarray, "N h w"]
+    shares: Float[np.ndarray, " c"]
+    intensity: Float[np.ndarray, " c"]
+    filters: Float[np.ndarray, "c k k"]
+
+
+def pixel_clusters(outcome: Outcome, n_clusters: int = N_CLUSTERS) -> Clusters:
+    """k-means on the activation vectors of all pixels, each pattern weighted by its pixels.
+
+    With fewer distinct patterns than clusters every pattern is a cluster. The same result always
+    gives the same clusters.
+    """
+    pattern_map = np.asarray(outcome.arrays["pattern_map"])
+    image = np.asarray(outcome.arrays["denoised"], dtype=float)
+    counts = np.bincount(pattern_map.ravel(), minlength=len(outcome.arrays["filters"]))
+    total = np.bincount(pattern_map.ravel(), weights=image.ravel(), minlength=len(counts))
+    bits = np.asarray(outcome.arrays["pattern_bits"], dtype=np.float32)
+    of_pattern = weighted_k_means(bits, counts.astype(float), n_clusters)
+
+    n = int(of_pattern.max()) + 1
+    size = np.bincount(of_pattern, weights=counts, minlength=n)
+    intensity = np.bincount(of_pattern, weights=total, minlength=n) / np.maximum(size, 1)
+    used = np.flatnonzero(size)
+    order = used[np.argsort(intensity[used], kind="stable")]
+    rank = np.zeros(n, dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    filters = effective_filters(outcome)
+    mean = np.zeros((n, *filters.shape[1:]))
+    np.add.at(mean, of_pattern, counts[:, None, None] * filters)
+    mean[used] /= size[used, None, None]
+    labels = rank[of_pattern][pattern_map]
+    return Clusters(labels, size[order] / pattern_map.size, intensity[order], mean[order])
+
+
+def weighted_k_means(
+    points: Float[np.ndarray, "K m"], weights: Float[np.ndarray, " K"], n_clusters: int
+) -> Integer[np.ndarray, " K"]:
+    """Lloyd's algorithm from the k-means++ start, on points that count `weights` times each."""
+    distinct, index = np.unique(points, axis=0, return_inverse=True)
+    index = index.ravel()
+    mass = np.bincount(index, weights=weights)
+    if len(distinct) <= n_clusters:
+        return np.asarray(index)
+    rng = np.random.default_rng(0)  # a picture of a stored result must not change on reload
+    centres = _spread_out(distinct, mass, n_clusters, rng)
+    labels = np.full(len(distinct), -1)
+    for _ in range(100):
+        nearest = np.argmin(_squared_distances(distinct, centres), axis=1)
+        if np.array_equal(nearest, labels):
+            break
+        labels = nearest
+        size = np.bincount(labels, weights=mass, minlength=n_clusters)
+        for c in np.flatnonzero(size > 0):
+            mine = labels == c
+            centres[c] = mass[mine] @ distinct[mine] / size[c]
+    return np.asarray(labels[index])
+
+
+def _squared_distances(points: NDArray[Any], centres: NDArray[Any]) -> NDArray[Any]:
+    """Without the points' own norms, which do not change which centre is the nearest."""
+    return np.sum(centres**2, axis=1) - 2.0 * points @ centres.T
+
+
+def _spread_out(
+    points: NDArray[Any], mass: NDArray[Any], n: int, rng: np.random.Generator
+) -> NDArray[Any]:
+    """The k-means++ start: each centre drawn in proportion to mass times squared distance."""
+    chosen = [int(np.argmax(mass))]
+    distance = np.sum((points - points[chosen[0]]) ** 2, axis=1, dtype=float)
+    while len(chosen) < n:
+        odds = np.cumsum(distance * mass)
+        pick = min(int(np.searchsorted(odds, rng.random() * odds[-1])), len(points) - 1)
+        chosen.append(pick)
+        distance = np.minimum(distance, np.sum((points - points[pick]) ** 2, axis=1))
+    return points[chosen].astype(float)
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """The long axis of filters, from the second moments of their energy about its centre.
+
+    Attributes:
+        angle: of the long axis, radians in [0, pi); 0 is a row, pi/2 a column, rows count down.
+        elongation: length over width, at least 1; 1 where the filter has no direction.
+    """
+
+    angle: Float[np.ndarray, " K"]
+    elongation: Float[np.ndarray, " K"]
+
+
+def orientation(filters: Float[np.ndarray, "K k k"]) -> Orientation:
+    """Where the weights of each filter extend: the eigenvectors of `sum w^2 r r'`."""
+    k = filters.shape[-1]
+    energy = filters**2
+    mass = energy.sum(axis=(1, 2))
+    energy = energy / np.where(mass > 0, mass, 1.0)[:, None, None]
+    y, x = np.mgrid[:k, :k] - k // 2
+    mx, my = np.einsum("nij,ij->n", energy, x), np.einsum("nij,ij->n", energy, y)
+    # A tap is a square, not a point: 1/12 is its own variance, and a single tap has elongation 1.
+    xx = np.einsum("nij,ij->n", energy, x**2) - mx**2 + 1 / 12
+    yy = np.einsum("nij,ij->n", energy, y**2) - my**2 + 1 / 12
+    xy = np.einsum("nij,ij->n", energy, x * y) - mx * my
+    spread = np.hypot((xx - yy) / 2, xy)
+    mean = (xx + yy) / 2
+    angle = np.mod(0.5 * np.arctan2(2 * xy, xx - yy), np.pi)
+    return Orientation(angle, np.sqrt((mean + spread) / np.maximum(mean - spread, 1e-12)))
+
+
+ELONGATED = 1.5  # length over width from which a picture of a filter reads as a bar
+ANSWERS = ("along the edge", "across the edge", "equally in all directions")
+ALONG, ACROSS, EQUALLY = ANSWERS
+
+
+@dataclass(frozen=True, slots=True)
+class Quiz:
+    """One question about one pixel, whose answer was measured on this result."""
+
+    pixel: tuple[int, int]
+    question: str
+    options: tuple[str, ...]
+    answer: str
+    why: str
+
+
+def image_gradient(image: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "2 h w"]:
+    """The derivatives down and to the right, after a Gaussian of 1.5 pixels."""
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(image, 1.5, mode="nearest")
+    padded = np.pad(smooth, 1, mode="edge")
+    down = (padded[2:, 1:-1] - padded[:-2, 1:-1]) / 2
+    right = (padded[1:-1, 2:] - padded[1:-1, :-2]) / 2
+    return np.stack([down, right])
+
+
+def alignment(outcome: Outcome, image: Float[np.ndarray, "h w"]) -> Integer[np.ndarray, "h w"]:
+    """For every pixel of the first image 0, 1 or 2 as in ANSWERS, or -1 where it is not clear.
+
+    Along and across mean within 25 degrees; equally means length over width below 1.2.
+    """
+    shape = orientation(effective_filters(outcome))
+    pattern = np.asarray(outcome.arrays["pattern_map"])[0]
+    down, right = image_gradient(image)
+    # The edge runs at right angles to the gradient; axes have no sign, hence twice the angle.
+    edge = np.arctan2(down, right) + np.pi / 2
+    agreement = np.cos(2 * (shape.angle[pattern] - edge))
+    long = shape.elongation[pattern]
+    answer = np.full(pattern.shape, -1)
+    answer[(long >= ELONGATED) & (agreement > np.cos(np.radians(50)))] = 0
+    answer[(long >= ELONGATED) & (agreement < -np.cos(np.radians(50)))] = 1
+    answer[long < 1.2] = 2
+    return answer
+
+
+def quiz(outcome: Outcome, image: Float[np.ndarray, "h w"]) -> Quiz | None:
+    """The question asked before the filter of an edge pixel is shown; None if nothing is clear.
+
+    The pixel is a strong edge (among the top 2 % of gradients, a filter's width inside the
+    image) whose answer is the most frequent one there, so that the exception is not taught as the
+    rule. Of those, the longest filter on the strongest edge.
+    """
+    k = int(outcome.spec["kernel_size"])
+    strength = np.hypot(*image_gradient(image))
+    inside = np.zeros(image.shape, dtype=bool)
+    inside[k:-k, k:-k] = True
+    if k < 3 or not inside.any() or not strength[inside].max():
+        return None
+    strong = inside & (strength >= np.quantile(strength[inside], 0.98)) & (strength > 0)
+    measured = alignment(outcome, image)
+    found = np.array([np.sum(strong & (measured == a)) for a in range(3)])
+    usual = int(np.argmax(found))
+    if found[usual] < 0.5 * found.sum() or found[usual] < 0.2 * strong.sum():
+        return None
+    candidates = strong & (measured == usual)
+    long = orientation(effective_filters(outcome)).elongation[outcome.arrays["pattern_map"][0]]
+    score = np.where(candidates, strength * (1.0 if usual == 2 else long), -1.0)
+    row, column = (int(i) for i in np.unravel_index(np.argmax(score), score.shape))
+    here = float(long[row, column])
+    if usual == 2:
+        seen = f"Here the filter is as long as wide ({here:.1f} to 1)."
+    else:
+        seen = f"Here the filter is {here:.1f} times as long as wide and lies {ANSWERS[usual]}."
+    share = round(100 * found[usual] / int(strong.sum()))
+    return Quiz(
+        pixel=(row, column),
+        question=f"The pixel in row {row}, column {column} lies on an edge. "
+        "How does the network average there?",
+        options=ANSWERS,
+        answer=ANSWERS[usual],
+        why=f"{seen} So it is at {share} % of the {int(strong.sum())} strongest edge pixels.",
+    )

@@ -1,0 +1,282 @@
+"""The race: gradient descent on the network against the convex program, in wall-clock time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from convexviz.core.solution import Scope
+from convexviz.experiments.result import Result
+from convexviz.figures import numbers
+from convexviz.figures.convergence import device, faint, series, set_up, time_axis
+from convexviz.figures.picture import Theme, canvas, decades, note
+from convexviz.figures.theme import label
+
+Series = NDArray[np.float64]
+FLOOR = 1e-12  # relative; differences of objectives below it are rounding
+
+
+class Trajectories(Protocol):
+    """What the race needs of a Descent: one row a seed, one column a record."""
+
+    @property
+    def objectives(self) -> NDArray[Any]: ...
+
+    @property
+    def seconds(self) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Both solvers measured against the best dual, relative to the convex primal.
+
+    Attributes:
+        seconds: of the convex solver's records, set-up included.
+        convex: its distance to the bound at these records.
+        runs: (seconds, distance) of each start of descent; negative below the bound.
+        set_up: seconds before the convex solver's first record.
+    """
+
+    seconds: Series
+    convex: Series
+    runs: tuple[tuple[Series, Series], ...]
+    set_up: float
+
+    @property
+    def best(self) -> float:
+        return min(float(y.min()) for _, y in self.runs)
+
+    @property
+    def worst(self) -> float:
+        return max(float(y.min()) for _, y in self.runs)
+
+    @property
+    def descent_wins(self) -> bool:
+        """Some start ends lower than the convex point itself, beyond rounding."""
+        return self.best < float(self.convex[-1]) - FLOOR
+
+    @property
+    def below_bound(self) -> bool:
+        return self.best < -FLOOR
+
+    @property
+    def overtaken(self) -> float | None:
+        """The moment from which the convex program is below every start for good, or None."""
+        times = np.unique(np.concatenate([self.seconds, *(t for t, _ in self.runs)]))
+        descent = np.min([_so_far(t, y, times) for t, y in self.runs], axis=0)
+        ahead = _so_far(self.seconds, self.convex, times) < descent
+        if not ahead[-1]:
+            return None
+        behind = np.flatnonzero(~ahead)
+        return float(times[behind[-1] + 1] if len(behind) else times[0])
+
+
+def _so_far(seconds: Series, values: Series, times: Series) -> Series:
+    """The best value known at each of `times`; infinite before the first record."""
+    best = np.concatenate([[np.inf], np.minimum.accumulate(values)])
+    return best[np.searchsorted(seconds, times, side="right")]
+
+
+def measure(result: Result, descent: Trajectories) -> Race:
+    """The race in numbers; records that are not finite (diverged starts) are dropped."""
+    dual = result.certificate.dual
+    unit = abs(result.certificate.primal) or 1.0
+    if result.trace:
+        solving, primal, _ = series(result)
+        seconds = solving + set_up(result)
+    else:
+        seconds, primal = np.array([result.seconds]), np.array([result.certificate.primal])
+    runs = []
+    for t, y in zip(np.atleast_2d(descent.seconds), np.atleast_2d(descent.objectives), strict=True):
+        good = np.isfinite(y) & np.isfinite(t)
+        if good.any():
+            runs.append((np.maximum(t[good].astype(float), 1e-4), (y[good] - dual) / unit))
+    return Race(seconds, (primal - dual) / unit, tuple(runs), set_up(result))
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Distance to the bound on a log axis, mirrored below it where anything lies there.
+
+    `floor` is the smallest size told apart; a distance r is drawn at log10(r / floor), and below
+    the bound at minus that, so that one axis holds both signs and zero is the bound itself.
+    """
+
+    floor: float
+    low: float
+    high: float
+
+    def place(self, values: Series) -> Series:
+        size = np.maximum(np.abs(values) / self.floor, 1.0)
+        return np.sign(values) * np.log10(size)
+
+    def ticks(self) -> dict[str, list[float] | list[str]]:
+        above = decades(math.log10(self.floor) + 0.5, math.log10(self.floor) + self.high)
+        values = [float(v) for v in above["tickvals"]]
+        words = [str(w) for w in above["ticktext"]]
+        under = [(v, w) for v, w in zip(values, words, strict=True) if self._fits(-v)]
+        shown = [*values, *(-v for v, _ in under)]
+        text = [*words, *(f"−{w}" for _, w in under)]
+        where = [float(v) for v in self.place(np.array(shown))]
+        return {"tickvals": [*where, 0.0] if self.low < 0 else where, "ticktext": [*text, "0"]}
+
+    def _fits(self, value: float) -> bool:
+        return float(self.place(np.array([value]))[0]) >= self.low
+
+
+def _axis(race: Race) -> _Axis:
+    every = np.concatenate([race.convex, *(y for _, y in race.runs)])
+    sizes = np.abs(every)[np.abs(every) > FLOOR]
+    floor = 10.0 ** math.floor(math.log10(sizes.min()) - 0.01) if len(sizes) else FLOOR
+    if race.below_bound:  # the mirrored axis needs both sides: no more than six decades of each
+        floor = max(floor, float(np.abs(every[every < -FLOOR]).max()) * 1e-2, sizes.max() * 1e-6)
+        floor = 10.0 ** math.floor(math.log10(floor))
+    top = math.log10(max(float(every.max()), floor) / floor) + 0.3
+    bottom = math.log10(max(-float(every.min()), floor) / floor) + 0.5
+    return _Axis(floor, -bottom if race.below_bound else 0.0, max(top, 1.0))
+
+
+def race(result: Result, descent: Trajectories, theme: Theme | None = None) -> go.Figure:
+    """Relative gap to the best dual against seconds, log-log; several starts thin, convex thick."""
+    theme = theme or Theme()
+    figure = canvas(theme, 320)
+    run = measure(result, descent)
+    if not run.runs:
+        return note(figure, theme, "Every start of gradient descent diverged.")
+    axis, c = _axis(run), theme.roles
+    first = min([*(float(t[t > 1e-4][:1].min(initial=1e9)) for t, _ in run.runs), run.seconds[0]])
+    last = max([*(float(t[-1]) for t, _ in run.runs), float(run.seconds[-1])])
+    _draw_bound(figure, run, axis, theme)
+    for i, (t, y) in enumerate(run.runs):
+        figure.add_scatter(
+            x=t,
+            y=axis.place(y),
+            customdata=y,
+            line={"color": c.descent, "width": 1.5 * theme.scale},
+            hovertemplate=f"descent, start {i + 1}<br>%{{x:.3g}} s, %{{customdata:.1e}}"
+            " above the bound<extra></extra>",
+        )
+    _draw_convex(figure, run, axis, theme, first)
+    _draw_words(figure, run, axis, theme, (first, last))
+    time_axis(figure, first, last, f"seconds with set-up, {device(result)}")
+    title = "relative gap" if not run.below_bound else "distance to the bound"
+    figure.update_yaxes(title=title, range=[axis.low, axis.high], **axis.ticks())
+    return figure
+
+
+def _draw_bound(figure: go.Figure, run: Race, axis: _Axis, theme: Theme) -> None:
+    if not run.below_bound:
+        return
+    c = theme.roles
+    figure.add_hrect(y0=axis.low, y1=0, fillcolor=faint(c.bound), line_width=0, layer="below")
+    line = {"color": c.bound, "dash": "dash", "width": 1.5 * theme.scale}
+    figure.add_hline(y=0, line=line)
+    label(figure, (0, 0), "the bound", c.bound, xanchor="left", xshift=6, yshift=-11, xref="paper")
+
+
+def _draw_convex(figure: go.Figure, run: Race, axis: _Axis, theme: Theme, first: float) -> None:
+    colour, y = theme.roles.convex, axis.place(run.convex)
+    figure.add_scatter(
+        x=run.seconds,
+        y=y,
+        customdata=run.convex,
+        mode="lines+markers" if len(y) <= 40 else "lines",
+        line={"color": colour, "width": 3.5 * theme.scale},
+        marker={"color": colour, "size": 6 * theme.scale},
+        hovertemplate="convex program<br>%{x:.3g} s, gap %{customdata:.1e}<extra></extra>",
+    )
+    if run.set_up > first:
+        figure.add_scatter(
+            x=[first, run.set_up],
+            y=[y[0], y[0]],
+            mode="lines+markers",
+            line={"color": colour, "width": 1.5 * theme.scale, "dash": "dot"},
+            marker={
+                "symbol": "circle-open",
+                "size": [0, 9 * theme.scale],
+                "line": {"width": 2 * theme.scale},
+                "color": colour,
+            },
+            hovertemplate=f"set-up: {numbers.seconds(run.set_up)}<extra></extra>",
+        )
+
+
+def _draw_words(
+    figure: go.Figure, run: Race, axis: _Axis, theme: Theme, span: tuple[float, float]
+) -> None:
+    """Labels beside the lines, on paper, where the other solver's line is not."""
+    c, start, width = theme.roles, math.log10(span[0]), math.log10(span[1] / span[0])
+    on_paper = {"bgcolor": faint(c.paper, 0.75)}
+    y = axis.place(run.convex)
+    landed = int(np.argmax(y <= y[-1] + 0.1 * (axis.high - axis.low)))
+    where = math.log10(float(run.seconds[landed]))
+    near = y[-1] < axis.low + 0.12 * (axis.high - axis.low)
+    side: dict[str, Any] = {"xshift": -14, "yshift": 12 if near else -12}
+    if where - start < 0.5 * width:  # no room at the left: to the right of the last point
+        where = math.log10(float(run.seconds[-1]))
+        side = {"xanchor": "left", "xshift": 10}
+    label(figure, (where, float(y[-1])), "convex program", c.convex, **on_paper, **side)
+    if run.set_up > 0:
+        where = math.log10(run.set_up)
+        roomy = where - start > 0.35 * width
+        side = {"xshift": -10} if roomy else {"xanchor": "left", "xshift": 10}
+        words = f"set-up {numbers.seconds(run.set_up)}"
+        label(figure, (where, float(y[0])), words, c.convex, yshift=13, **on_paper, **side)
+    n = len(run.runs)
+    words = "descent" + (f", {n} starts" if n > 1 else "")
+    where = start + 0.75 * width
+    crowded = math.log10(float(run.seconds[-1])) < where
+    pick = max if crowded else min
+    level = pick(_at(where, t, axis.place(values)) for t, values in run.runs)
+    up = 14 if crowded else -14
+    label(figure, (where, level), words, c.descent, yshift=up, **on_paper)
+    if run.descent_wins:
+        t, values = min(run.runs, key=lambda r: float(r[1].min()))
+        at = int(np.argmin(values))
+        place = (math.log10(float(t[at])), float(axis.place(values[at : at + 1])[0]))
+        label(figure, place, "descent wins", c.descent, yshift=-14, **on_paper)
+
+
+def _at(where: float, seconds: Series, values: Series) -> float:
+    return float(np.interp(where, np.log10(seconds), values))
+
+
+WHY = {
+    Scope.SAMPLED_PROGRAM: "The bound covers the sampled patterns only; descent may use others.",
+    Scope.GATED_NETWORK: "The bound covers these fixed gates only; this network has others.",
+    Scope.RELU_NETWORK: "So the convex point is not optimal yet.",
+    Scope.GAN_GAME: "So the convex point is not optimal yet.",
+}
+
+
+def caption(result: Result, descent: Trajectories) -> str:
+    """What to notice: who is ahead, until when, and what only one of them knows."""
+    run = measure(result, descent)
+    if not run.runs:
+        return "Every start of gradient descent diverged."
+    if run.descent_wins:
+        lead = numbers.gap(float(run.convex[-1]) - run.best)
+        return f"Gradient descent wins: it ends {lead} (relative) below the convex value. " + (
+            WHY[result.certificate.scope] if run.below_bound else "Its value is above the bound."
+        )
+    spread = f"{numbers.gap(max(run.best, 1e-16))} above the bound"
+    if len(run.runs) > 1:
+        spread = f"between {numbers.gap(max(run.best, 1e-16))} and {numbers.gap(run.worst)}"
+        spread += " above the bound, depending on its start"
+    turn = run.overtaken
+    until = f"Descent leads for {numbers.seconds(turn)}. " if turn and turn > run.set_up else ""
+    return f"{until}It ends {spread}. Only the convex program knows how far from the optimum it is."
+
+
+def alt(result: Result, descent: Trajectories) -> str:
+    """The race for a screen reader."""
+    run = measure(result, descent)
+    return (
+        f"Relative gap against seconds, log-log: the convex program and {len(run.runs)} starts of "
+        f"gradient descent. {caption(result, descent)}"
+    )
