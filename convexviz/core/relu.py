@@ -127,19 +127,19 @@ class ReluProgram(AbstractConvexProgram):
         point = self._as_feasible(variables)
         r = self.y - self.fit(np.nan_to_num(variables) if point is None else point)
         primal = np.inf if point is None else self._value(point, r)
-        dual = dual_value(self.y, r, self.largest_correlation(r), self.weight_decay)
+        along = abs(float(self.y @ r))
+        unneeded = self.weight_decay * float(r @ r) / along if along else np.inf
+        dual = dual_value(self.y, r, self.largest_correlation(r, unneeded), self.weight_decay)
         return Certificate(primal, min(dual, primal), self.scope)
 
-    def largest_correlation(self, r: Float[np.ndarray, " n"]) -> float:
+    def largest_correlation(self, r: Float[np.ndarray, " n"], unneeded: float = 0.0) -> float:
         """An upper bound, tight to rounding, on `max |r'D_i X u|` over the cones and `|u| <= 1`.
 
-        Stops at the value that no longer matters to the bound of `dual_value`.
+        Values below `unneeded` are not told apart, and then `unneeded` is returned.
         """
         c = self.correlations(r)
         sizes = np.linalg.norm(c, axis=1)
-        along = abs(float(self.y @ r))
-        irrelevant = self.weight_decay * float(r @ r) / along if along else np.inf
-        largest = min(irrelevant, float(sizes.max(initial=0.0)))
+        largest = min(unneeded, float(sizes.max(initial=0.0)))
         order = np.argsort(-sizes)
         order = order[sizes[order] > largest]
         for group, cone in zip(order, self._cones(order), strict=True):
