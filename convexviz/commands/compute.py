@@ -1,0 +1,76 @@
+"""`run`: solve one experiment, say what is proved, and keep it where asked."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from convexviz import architectures
+from convexviz.commands.files import say_certificate
+from convexviz.commands.flags import add_spec_flags, choose, say, spec_fields
+from convexviz.commands.progress import Bar
+from convexviz.errors import StoreError
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def add(commands: Any) -> None:
+    """One subcommand an architecture, one option a parameter."""
+    parser = commands.add_parser("run", help="solve, certify, store")
+    named = choose(parser, "architecture", list(architectures.registry()))
+    for architecture in architectures.registry().values():
+        sub = named.add_parser(architecture.name, help=architecture.title)
+        sub.add_argument("--data", type=Path, metavar="FILE.npz", help="your own arrays, by name")
+        sub.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+        sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to store the result")
+        add_spec_flags(sub, architecture)
+        sub.set_defaults(act=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Everything that can be refused is refused before the solve."""
+    from convexviz.experiments.run import solve
+
+    architecture = architectures.get(args.architecture)
+    fields = spec_fields(architecture, args)
+    tolerance = getattr(architecture.spec.of(fields), "tolerance", None)
+    data = None
+    if args.data is not None:
+        from convexviz.datasets.npz import read_npz
+
+        data = read_npz(args.data)
+    if args.out is not None:
+        check_destination(args.out)
+    with Bar(architecture.name, tolerance) as bar:
+        result = solve(
+            architecture.name, data=data, device=args.device, on_iteration=bar.report, **fields
+        )
+    say_certificate(result)
+    if args.out is None:
+        say("not stored; --out FILE.h5 stores it")
+    else:
+        say(f"stored    {result.save(args.out)}")
+    return 0
+
+
+def check_destination(path: Path) -> None:
+    """Refuse, before any work, a place that could not be written after it.
+
+    Raises:
+        StoreError: a folder, a missing or read-only folder, or another kind of file.
+    """
+    if path.is_dir():
+        raise StoreError(f"{path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise StoreError(f"{path}: no folder {path.parent}; create it")
+    if not os.access(path.parent, os.W_OK):
+        raise StoreError(f"{path}: {path.parent} cannot be written; save elsewhere")
+    if path.exists():
+        try:
+            with path.open("rb") as file:
+                if file.read(len(HDF5_MAGIC)) != HDF5_MAGIC:
+                    raise StoreError(f"{path}: exists and is not a result; choose another name")
+        except PermissionError as error:
+            raise StoreError(f"{path}: exists and cannot be read; choose another name") from error
