@@ -18,7 +18,8 @@ from convexviz.figures.picture import Theme, canvas, decades, note
 from convexviz.figures.theme import label
 
 Series = NDArray[np.float64]
-FLOOR = 1e-12  # relative; differences of objectives below it are rounding
+FLOOR = 1e-12  # relative; below it nothing is drawn
+ROUNDING = 1e-6  # relative; descent runs in float32, so a smaller lead is no claim
 
 
 class Trajectories(Protocol):
@@ -58,11 +59,11 @@ class Race:
     @property
     def descent_wins(self) -> bool:
         """Some start ends lower than the convex point itself, beyond rounding."""
-        return self.best < float(self.convex[-1]) - FLOOR
+        return self.best < float(self.convex[-1]) - ROUNDING
 
     @property
     def below_bound(self) -> bool:
-        return self.best < -FLOOR
+        return self.best < -ROUNDING
 
     @property
     def overtaken(self) -> float | None:
@@ -137,7 +138,7 @@ def _axis(race: Race) -> _Axis:
         floor = max(floor, float(np.abs(every[every < -FLOOR]).max()) * 1e-2, sizes.max() * 1e-6)
         floor = 10.0 ** math.floor(math.log10(floor))
     top = math.log10(max(float(every.max()), floor) / floor) + 0.3
-    bottom = math.log10(max(-float(every.min()), floor) / floor) + 0.5
+    bottom = math.log10(max(-float(every.min()), floor) / floor) + 1.0
     return _Axis(floor, -bottom if race.below_bound else 0.0, max(top, 1.0))
 
 
@@ -215,7 +216,7 @@ def _draw_words(
     y = axis.place(run.convex)
     landed = int(np.argmax(y <= y[-1] + 0.1 * (axis.high - axis.low)))
     where = math.log10(float(run.seconds[landed]))
-    near = y[-1] < axis.low + 0.12 * (axis.high - axis.low)
+    near = run.below_bound or y[-1] < axis.low + 0.12 * (axis.high - axis.low)
     side: dict[str, Any] = {"xshift": -14, "yshift": 12 if near else -12}
     if where - start < 0.5 * width:  # no room at the left: to the right of the last point
         where = math.log10(float(run.seconds[-1]))
@@ -249,8 +250,8 @@ def _at(where: float, seconds: Series, values: Series) -> float:
 WHY = {
     Scope.SAMPLED_PROGRAM: "The bound covers the sampled patterns only; descent may use others.",
     Scope.GATED_NETWORK: "The bound covers these fixed gates only; this network has others.",
-    Scope.RELU_NETWORK: "So the convex point is not optimal yet.",
-    Scope.GAN_GAME: "So the convex point is not optimal yet.",
+    Scope.RELU_NETWORK: "Nothing may lie below this bound: please report this result.",
+    Scope.GAN_GAME: "Nothing may lie below this bound: please report this result.",
 }
 
 
@@ -262,7 +263,9 @@ def caption(result: Result, descent: Trajectories) -> str:
     if run.descent_wins:
         lead = numbers.gap(float(run.convex[-1]) - run.best)
         return f"Gradient descent wins: it ends {lead} (relative) below the convex value. " + (
-            WHY[result.certificate.scope] if run.below_bound else "Its value is above the bound."
+            WHY[result.certificate.scope]
+            if run.below_bound
+            else "The convex solve stopped early: its gap is still open."
         )
     spread = f"{numbers.gap(max(run.best, 1e-16))} above the bound"
     if len(run.runs) > 1:

@@ -19,17 +19,13 @@ MOST_FILTERS = 24
 RINGS = 60  # more exactly-zero paths than this are counted, not drawn
 
 
-def _sparsity(result: Result) -> analysis.Sparsity:
-    return analysis.path_sparsity(result.arrays["group_norms"])
-
-
 def _is_relu(result: Result) -> bool:
-    return result.arrays["group_norms"].ndim == 2
+    return result.spec.get("neurons") == "relu"
 
 
 def draw_path_sparsity(result: Result, theme: Theme) -> go.Figure:
     """Stems of `||w_i||` and `||z_i||` on a log scale; exact zeros apart, hollow, counted."""
-    figure, paths = canvas(theme, 300), _sparsity(result)
+    figure, paths = canvas(theme, 300), analysis.path_sparsity(result)
     if not paths.n_open:
         return note(figure, theme, f"All {len(paths.norms)} paths are exactly zero.")
     c, norms = theme.roles, paths.norms[: paths.n_open]
@@ -108,7 +104,7 @@ def _rings(figure: go.Figure, paths: analysis.Sparsity, lane: float, theme: Them
 
 def alt_path_sparsity(result: Result) -> str:
     """The stems in words."""
-    paths = _sparsity(result)
+    paths = analysis.path_sparsity(result)
     return (
         f"Norms of {len(paths.norms)} paths on a log scale, largest first: {paths.n_open} are open,"
         f" {paths.n_zero} are exactly zero."
@@ -117,7 +113,7 @@ def alt_path_sparsity(result: Result) -> str:
 
 def caption_path_sparsity(result: Result) -> str:
     """How many paths are open, and how few of them matter."""
-    paths = _sparsity(result)
+    paths = analysis.path_sparsity(result)
     beta = result.spec.get("weight_decay")
     at = "" if beta is None else f"At weight decay {float(beta):.3g}, "
     total = float(paths.norms.sum())
@@ -125,6 +121,8 @@ def caption_path_sparsity(result: Result) -> str:
         return f"{at}every path is exactly zero: the penalty outweighs the data.".lstrip()
     needed = int(np.searchsorted(np.cumsum(paths.norms), 0.9 * total)) + 1
     head = f"{at}{paths.n_open} of {len(paths.norms)} paths are open"
+    if analysis.is_adaptive(result):
+        head = f"{at}{paths.n_open} neurons do the work, found one by one"
     zero = f"; {paths.n_zero} are exactly zero, not merely small" if paths.n_zero else ""
     few = f"The {needed} largest carry" if needed > 1 else "The largest alone carries"
     return f"{head[0].upper()}{head[1:]}{zero}. {few} 90 % of the weight."
