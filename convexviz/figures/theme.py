@@ -65,11 +65,29 @@ LIGHT = Roles(
     ink="#1A1C21",
     line="#DDD9D0",
     paper="#FBFAF7",
-    sequential=tuple(
-        "#F4F3EF #DFE5F3 #C3D1EF #A3BAEA #81A0E2 #5F86D9 #3F6BCE #1D4FC4 #163C98 #0F2A6B".split()
+    sequential=(
+        "#F4F3EF",
+        "#DFE5F3",
+        "#C3D1EF",
+        "#A3BAEA",
+        "#81A0E2",
+        "#5F86D9",
+        "#3F6BCE",
+        "#1D4FC4",
+        "#163C98",
+        "#0F2A6B",
     ),
-    diverging=tuple(
-        "#3F6A0D #5F8F25 #8DB457 #BBD595 #E9EFDD #F6E4EE #E9B3D1 #D57DB0 #B84489 #8F1A5F".split()
+    diverging=(
+        "#3F6A0D",
+        "#5F8F25",
+        "#8DB457",
+        "#BBD595",
+        "#E9EFDD",
+        "#F6E4EE",
+        "#E9B3D1",
+        "#D57DB0",
+        "#B84489",
+        "#8F1A5F",
     ),
 )
 
@@ -87,11 +105,29 @@ DARK = Roles(
     ink="#ECEEF2",
     line="#2E333D",
     paper="#101216",
-    sequential=tuple(
-        "#14171C #1A2338 #213155 #2B4273 #375694 #466CB6 #5C86D6 #8CB0FF #B6CDFF #E3ECFF".split()
+    sequential=(
+        "#14171C",
+        "#1A2338",
+        "#213155",
+        "#2B4273",
+        "#375694",
+        "#466CB6",
+        "#5C86D6",
+        "#8CB0FF",
+        "#B6CDFF",
+        "#E3ECFF",
     ),
-    diverging=tuple(
-        "#C3E57E #9CC24F #739735 #4B6722 #262E1B #2F1D28 #6B3155 #A54A82 #DB6FAD #FFAAD6".split()
+    diverging=(
+        "#C3E57E",
+        "#9CC24F",
+        "#739735",
+        "#4B6722",
+        "#262E1B",
+        "#2F1D28",
+        "#6B3155",
+        "#A54A82",
+        "#DB6FAD",
+        "#FFAAD6",
     ),
 )
 

@@ -55,7 +55,7 @@ def decay(value: float) -> str:
     """A weight decay in three digits, without an exponent where it can be read."""
     if value >= 100:
         return count(value)
-    if 0.001 <= value:
+    if value >= 0.001:
         return f"{value:.3g}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}e{GLUE}-{GLUE}{abs(int(exponent))}"

@@ -18,11 +18,14 @@ function imageCanvas(app, name, layer = 'px') {
   return canvas;
 }
 
+function bufferCells(app) {
+  app.buffer ??= new ImageData(app.meta.w, app.meta.h);
+  return new Uint32Array(app.buffer.data.buffer);
+}
+
 /** Write packed colours, one a pixel, through a buffer that all images share. */
 function paintPixels(app, canvas, colourAt) {
-  const {w, h} = app.meta;
-  app.buffer ??= new ImageData(w, h);
-  const cells = new Uint32Array(app.buffer.data.buffer);
+  const cells = bufferCells(app);
   for (let i = 0; i < cells.length; i++) cells[i] = colourAt(i);
   canvas.getContext('2d').putImageData(app.buffer, 0, 0);
 }
@@ -47,22 +50,46 @@ function paintError(app) {
   paintPixels(app, imageCanvas(app, 'error'), (i) => table[level(out[i] - clean[i])]);
 }
 
-/** Amber exactly where `test` holds; the rest of the image steps back. */
+const FEW = 600;
+
+/**
+ * Amber exactly where `test` holds; the rest of the image steps back. A handful of pixels
+ * would be lost at this size: those are listed, and drawn larger over the image.
+ */
 function light(app, name, key, test) {
+  if (app.lit[name]?.key === key) return;
   const canvas = imageCanvas(app, name, 'lit');
-  if (app.lit[name] === key) return;
-  app.lit[name] = key;
+  const few = [];
+  app.lit[name] = {key, few};
   canvas.hidden = !test;
   if (!test) return;
   const on = packedColour(rgbOf(app.roles.hand));
   const off = packedColour([0, 0, 0], 120);
-  paintPixels(app, canvas, (i) => (test(i) ? on : off));
+  const cells = bufferCells(app);
+  for (let i = 0; i < cells.length; i++) {
+    const lit = test(i);
+    cells[i] = lit ? on : off;
+    if (lit && few.length <= FEW) few.push(i);
+  }
+  if (few.length > FEW) few.length = 0;
+  canvas.getContext('2d').putImageData(app.buffer, 0, 0);
+}
+
+function drawFew(app, context, side, few) {
+  const size = pixelSize(app, side);
+  const shown = Math.max(size, 2.5 * app.roles.k);
+  context.fillStyle = app.roles.hand;
+  for (const pixel of few) {
+    const [x, y] = toScreen(app, side, (pixel % app.meta.w) + 0.5, Math.floor(pixel / app.meta.w) + 0.5);
+    context.fillRect(x - shown / 2, y - shown / 2, shown, shown);
+  }
 }
 
 /** Frames of the probes, the hairline of the held-out half, the quiz's question mark. */
 function drawOverlays(app) {
   for (const [name, square] of Object.entries(app.squares)) {
     const [context, side] = fitCanvas(square.querySelector('canvas.over'));
+    if (app.lit[name]?.few.length) drawFew(app, context, side, app.lit[name].few);
     if (app.meta.split !== null && app.meta.split !== undefined) {
       drawSplit(app, context, side, name === 'clean');
     }

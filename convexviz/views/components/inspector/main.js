@@ -91,6 +91,7 @@ function drawAll(app) {
     grey: colourTable([[0, 0, 0], [255, 255, 255]]),
   };
   app.lit = {};
+  app.stripKey = null;
   paintFixed(app);
   showState(app, app.held.state);
   applyZoom(app);
@@ -105,6 +106,17 @@ function obey(app, command) {
   app.held.older = 0;
   if (command.pins.length) [app.held.cursor] = command.pins;
   drawAll(app);
+}
+
+/** Group the pixels of the other states while nothing happens, so that no drag waits for it. */
+function prepareStates(app) {
+  const next = app.meta.states.findIndex((_, index) => !app.model.states[index]);
+  if (next < 0) return;
+  const later = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+  later(() => {
+    stateOf(app.model, next);
+    if (app.root.__app === app) prepareStates(app);
+  });
 }
 
 function startApp(root, bytes, header, end, command) {
@@ -127,6 +139,7 @@ export default function ({parentElement: root, data, setStateValue}) {
   let app = root.__app;
   if (app?.meta.id !== header.id) {
     app = root.__app = startApp(root, bytes, header, end, command);
+    prepareStates(app);
   } else if (app.serial !== command.serial) obey(app, command);
   app.serial = command.serial;
   app.report = setStateValue;

@@ -41,7 +41,7 @@ function drawSingle(app) {
   const response = app.respond(covered ? new Float64Array(app.model.k2) : whole);
   const top = largest(response);
   drawHeat(app.find('.at-response .heat'), response, RESPONSE, RESPONSE, app.tables.sequential, 0, top || 1);
-  const included = app.meta.residual && !alone ? 'identity included, ' : '';
+  const included = app.meta.residual && !alone ? 'with identity, ' : '';
   caption(app, 'response', 'Frequencies it keeps', covered ? '' : `${included}max ${top.toFixed(2)}`);
 }
 
@@ -93,12 +93,10 @@ function drawIdentity(app, shown) {
   });
 }
 
-/** Two probes on common scales, so that pale means small. */
+/** Two probes, each on its own scale (which is written below it). */
 function drawComparison(app) {
   const wholes = app.probes.map((probe) => withIdentity(app.model, probe.filter));
   const responses = wholes.map((whole) => app.respond(whole));
-  const range = Math.max(...app.probes.map((probe) => largest(probe.filter)));
-  const top = Math.max(...responses.map(largest));
   ['filter', 'response'].forEach((panel, i) => {
     const probe = app.probes[i];
     const [row, column] = probe.pixel;
@@ -108,16 +106,17 @@ function drawComparison(app) {
     const covered = isCovered(app, probe);
     const [left, right] = card.querySelectorAll('canvas');
     if (covered) drawPatch(app, left, probe.pixel);
-    else drawFilter(app, left, probe.filter, range);
+    else drawFilter(app, left, probe.filter, largest(probe.filter));
     const response = covered ? new Float64Array(RESPONSE * RESPONSE) : responses[i];
-    drawHeat(right, response, RESPONSE, RESPONSE, app.tables.sequential, 0, top || 1);
+    drawHeat(right, response, RESPONSE, RESPONSE, app.tables.sequential, 0, largest(response) || 1);
     writeNumbers(app, card, probe, describeFilter(wholes[i], app.meta.k), covered);
   });
 }
 
 const PROBE_HTML = `<div class="tiles"><canvas role="img" aria-label="effective filter"></canvas>
   <canvas role="img" aria-label="frequency response"></canvas></div><dl>
-  <dt>Sum of weights</dt><dd></dd><dt>Long axis</dt><dd></dd><dt>Width</dt><dd></dd>
+  <dt>Sum of weights</dt><dd></dd>
+  <dt>Largest weight</dt><dd></dd><dt>Long axis</dt><dd></dd><dt>Width</dt><dd></dd>
   <dt></dt><dd></dd><dt>Same pattern</dt><dd></dd></dl>`;
 
 function writeNumbers(app, card, probe, shape, covered) {
@@ -125,13 +124,14 @@ function writeNumbers(app, card, probe, shape, covered) {
   const round = shape.short > 0 && shape.long / shape.short < 1.15;
   const numbers = [
     formatSigned(shape.gain),
+    largest(probe.filter).toPrecision(2),
     round ? 'round' : `${shape.angle}°`,
     `${(2 * shape.long).toFixed(1)} × ${(2 * shape.short).toFixed(1)} px`,
     `${probe.active} of ${app.state.unit.length}`,
     `${formatCount(probe.count)} px, ${formatShare(probe.count, app.model.n)}`,
   ];
-  card.querySelectorAll('dt')[3].textContent = `${capital(words.many)} ${words.on}`;
+  card.querySelectorAll('dt')[4].textContent = `${capital(words.many)} ${words.on}`;
   card.querySelectorAll('dd').forEach((cell, i) => {
-    cell.textContent = covered && i < 3 ? '?' : numbers[i];
+    cell.textContent = covered && i < 4 ? '?' : numbers[i];
   });
 }

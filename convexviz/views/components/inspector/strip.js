@@ -18,6 +18,10 @@ function layoutStrip(app, width) {
 
 function drawStrip(app) {
   const canvas = app.find('.strip');
+  // Two pixels of one pattern light the same units: nothing to draw again.
+  const key = [app.held.state, app.held.path, app.probes[0].id, canvas.clientWidth].join();
+  if (app.stripKey === key) return;
+  app.stripKey = key;
   const layout = layoutStrip(app, canvas.clientWidth);
   app.strip = layout;
   canvas.style.height = `${layout.height}px`;
@@ -115,8 +119,8 @@ function drawZeros(app, context, {zeros, narrow, right, base, height, width}) {
   }
   const [x0, x1] = [width - right + 1.4 * roles.rem, width - 2];
   const step = Math.min(10 * roles.k, (x1 - x0) / Math.min(zeros, 40));
-  const across = Math.max(1, Math.floor((x1 - x0) / step));
-  const rows = Math.ceil(zeros / across);
+  const rows = Math.ceil(zeros / Math.max(1, Math.floor((x1 - x0) / step)));
+  const across = Math.ceil(zeros / rows);
   Object.assign(context, {strokeStyle: roles.noise, fillStyle: roles.paper});
   context.lineWidth = 1.5 * roles.k;
   for (let i = 0; i < zeros; i++) {

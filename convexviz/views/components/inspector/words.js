@@ -22,8 +22,10 @@ function aside(words) {
 }
 
 function spokenQuality(app) {
-  const {psnr_noisy: before, psnr_denoised: after} = app.meta.states[app.held.state];
-  return ` PSNR ${after.toFixed(1)} decibels, noisy ${before.toFixed(1)}.`;
+  const state = app.meta.states[app.held.state];
+  const unseen = Number.isFinite(state.test_psnr_denoised)
+    ? `, on the unseen half ${state.test_psnr_denoised.toFixed(1)}` : '';
+  return ` PSNR ${state.psnr_denoised.toFixed(1)} decibels, noisy ${state.psnr_noisy.toFixed(1)}${unseen}.`;
 }
 
 function sayProbe(app, words) {
@@ -78,8 +80,8 @@ function hintFor(app) {
 function writeCaptions(app) {
   const state = app.meta.states[app.held.state];
   const both = (seen, unseen) => formatDecibels(seen)
-    + (Number.isFinite(unseen) ? `, unseen ${formatDecibels(unseen)}` : '');
-  app.find('.psnr-noisy').textContent = both(state.psnr_noisy, state.test_psnr_noisy);
-  app.find('.psnr-denoised').textContent = both(state.psnr_denoised, state.test_psnr_denoised);
+    + (Number.isFinite(unseen) ? `<span class="opt">, unseen ${formatDecibels(unseen)}</span>` : '');
+  app.find('.psnr-noisy').innerHTML = both(state.psnr_noisy, state.test_psnr_noisy);
+  app.find('.psnr-denoised').innerHTML = both(state.psnr_denoised, state.test_psnr_denoised);
   app.find('.error-range').textContent = `denoised − clean, ± ${app.meta.error_range}`;
 }

@@ -71,5 +71,5 @@ function applyZoom(app) {
     square.classList.toggle('zoomed', app.view.z > 1);
   }
   app.box.classList.toggle('zoomed', app.view.z > 1);
-  app.find('[data-zoom=reset]').textContent = `${app.view.z.toFixed(app.view.z < 9.95 && app.view.z % 1 ? 1 : 0)}×`;
+  app.find('[data-zoom=reset]').textContent = `${Number(app.view.z.toFixed(1))}×`;
 }

@@ -107,8 +107,7 @@ function drawCertificate(element, values) {
     ? NO_SCOPE : [scope[0], scope[status === 'proved' ? 1 : 2]];
   const sentence = body.replace('{P}', formatCount(values.n_patterns ?? 0));
   const html = `<div class="top"><h3 class="label">Certificate</h3>${chipHtml(status)}</div>
-    <div><div class="gap" aria-label="relative gap ${formatGap(gap)}">${formatGap(gap)}</div>
-    <div class="sub">relative gap</div></div>
+    <p class="gap"><b>${formatGap(gap)}</b> <span class="sub">relative gap</span></p>
     ${gaugeHtml(gap ?? 1, tolerance, status)}${valuesHtml(values, status)}
     <div class="scope"><strong>${head}</strong><span class="sub">${sentence}</span></div>
     ${widerHtml(values)}${footHtml(values)}`;
