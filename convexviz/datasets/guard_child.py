@@ -67,3 +67,10 @@ def environment(threads: int) -> dict[str, str]:
     pools = {name: str(threads) for name in THREAD_POOLS}
     search = os.pathsep.join(filter(None, [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]))
     return {**pools, **os.environ, "PYTHONPATH": search, "PYTHONUNBUFFERED": "1"}
+
+
+def one_line(text: object, longest: int = 300) -> str:
+    """`text` on one line without control characters; a visitor may have written it."""
+    words = " ".join(str(text).split())
+    clean = "".join(letter if letter.isprintable() else "?" for letter in words)
+    return clean if len(clean) <= longest else clean[: longest - 1] + "…"
