@@ -8,9 +8,11 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from convexviz.errors import SpecError
+
+S = TypeVar("S", bound="Spec")  # beartype takes no Self outside a class that it checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Spec:
             object.__setattr__(self, name, checked(field, getattr(self, name)))
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Self:
+    def of(cls: type[S], fields: Mapping[str, Any]) -> S:
         """The spec with these fields, the others at their defaults.
 
         Raises:
