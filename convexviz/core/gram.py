@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from convexviz.core.compiled import compiled
+from convexviz.core.gram_cells import pair_sums
 from convexviz.core.masked import adjoint
 from convexviz.core.types import Array
 
@@ -45,12 +47,14 @@ def masked_gram(
     *,
     threads: int = 1,
 ) -> MaskedGram:
-    """The Gram of `[D_1 X, ..., D_P X]`, exact in float64, by the cheaper of two algorithms."""
+    """The Gram of `[D_1 X, ..., D_P X]`, summed in float64 without forming those features."""
     X = np.ascontiguousarray(X, dtype=np.float64)
+    patterns = np.ascontiguousarray(patterns)
     P, d = patterns.shape[1], X.shape[1]
-    # D_i = majority_i XOR E_i: E_i is the smaller half, so that few rows are summed.
+    # D_i = majority_i XOR E_i: E_i is the smaller half, so that fewer rows are summed.
     majority = 2 * np.count_nonzero(patterns, axis=0) > len(X)
-    blocks = _blocks_by_deviation(X, patterns ^ majority, majority, threads)
+    blocks = pair_sums(X, patterns ^ majority, threads=threads)
+    _undo_majority(blocks, X.T @ X, majority.astype(np.float64))
     diagonal = blocks[np.arange(P), :, np.arange(P), :]
     eigenvalues, eigenvectors = np.linalg.eigh(diagonal)
     return MaskedGram(
@@ -64,37 +68,31 @@ def masked_gram(
     )
 
 
-def _blocks_by_deviation(
-    X: Array, deviates: Bool[np.ndarray, "n P"], majority: Bool[np.ndarray, " P"], threads: int
-) -> Array:
-    from convexviz.core.gram_deviation import packed_sums
-
-    total, both = packed_sums(X, deviates, threads=threads)
-    P, d = deviates.shape[1], X.shape[1]
-    upper, lower = np.triu_indices(P)
-    both[lower, upper] = both[upper, lower]
-    packed = _undo_majority(total, both, majority)
-    return _unpack(packed, d)
-
-
-def _undo_majority(total: Array, both: Array, majority: Bool[np.ndarray, " P"]) -> Array:
-    """`G_ij = m_i m_j S + m_i s_j S_Ej + s_i m_j S_Ei + s_i s_j S_EiEj`, `s = 1 - 2m`."""
-    m = majority.astype(np.float64)
-    s = 1.0 - 2.0 * m
-    single = both[np.arange(len(m)), np.arange(len(m))].copy()
-    both *= np.outer(s, s)[:, :, None]
-    both += np.outer(m, s)[:, :, None] * single[None, :, :]
-    both += np.outer(s, m)[:, :, None] * single[:, None, :]
-    both += np.outer(m, m)[:, :, None] * total
-    return both
+@compiled
+def _undo(
+    blocks: Array, total: Array, single: Array, m: Array
+) -> None:  # pragma: no cover - compiled
+    P, d = single.shape[:2]
+    for i in range(P):
+        si = 1.0 - 2.0 * m[i]
+        for a in range(d):
+            for j in range(P):
+                sj = 1.0 - 2.0 * m[j]
+                for c in range(d):
+                    blocks[i, a, j, c] = (
+                        si * sj * blocks[i, a, j, c]
+                        + m[i] * sj * single[j, a, c]
+                        + si * m[j] * single[i, a, c]
+                        + m[i] * m[j] * total[a, c]
+                    )
 
 
-def _unpack(packed: Array, d: int) -> Array:
-    P = len(packed)
-    where = np.zeros((d, d), dtype=np.int64)
-    where[np.triu_indices(d)] = np.arange(packed.shape[2])
-    where = np.maximum(where, where.T)
-    blocks = np.empty((P, d, P, d))
-    for a in range(d):
-        blocks[:, a] = packed[:, :, where[a]]
-    return blocks
+def _undo_majority(
+    blocks: Float[np.ndarray, "P d P d"],
+    total: Float[np.ndarray, "d d"],
+    majority: Float[np.ndarray, " P"],
+) -> None:
+    """`G_ij = m_i m_j S + m_i s_j S_Ej + s_i m_j S_Ei + s_i s_j S_EiEj`, `s = 1 - 2m`, in place."""
+    every = np.arange(len(majority))
+    single = np.ascontiguousarray(blocks[every, :, every, :])
+    _undo(blocks, total, single, majority)

@@ -29,7 +29,7 @@ def circular_patches(image, kernel):
 
 
 LINE = np.array([[0.0, 0, 1, 1, 1, 0, 0]])
-NOISY_LINE = LINE + [[0.2, -0.1, 0.1, -0.3, 0.15, 0.05, -0.2]]
+NOISY_LINE = LINE + np.array([0.2, -0.1, 0.1, -0.3, 0.15, 0.05, -0.2])
 CROSS = np.array([[0.0, 1, 0], [1, 1, 1], [0, 1, 0]])
 NOISY_CROSS = CROSS + 0.5 * np.random.default_rng(0).standard_normal((3, 3))
 
