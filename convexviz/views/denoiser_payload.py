@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convexviz import architectures
-from convexviz.architectures.denoiser import analysis, quality
-from convexviz.architectures.denoiser.build import network_of
+from convexviz.architectures.denoiser import quality, quiz
 from convexviz.architectures.denoiser.network import DenoiserNetwork
 from convexviz.architectures.denoiser.outputs import active
 from convexviz.core.network import Network
@@ -90,29 +89,12 @@ def states(result: Result) -> list[State]:
         arrays["path_variables"],
         strict=True,
     ):
-        block, units = _block(spec, arrays, variables, float(beta))
-        network = network_of(spec, result.data, (block,))
+        here = replace(spec, weight_decay=float(beta))
+        kept = arch.on_path(here, arrays, variables)
+        network = arch.revive(here, kept)
+        units = kept.get("gate_of_neuron", np.arange(network.n_neurons))
         out.append(State(float(beta), certificate, network, units))
     return out
-
-
-def _block(
-    spec: Any, arrays: Any, variables: NDArray[Any], beta: float
-) -> tuple[Network, NDArray[np.int64]]:
-    """The network of stored variables, with unit output weights' signs, and its gates."""
-    signs = np.ones(variables.shape[:-1])
-    if spec.arrangements == "adaptive":
-        variables, signs = variables[:, :-1], variables[:, -1]
-    elif variables.ndim == 3:  # ReLU: w groups add, z groups subtract
-        signs[1] = -1.0
-    norms = np.linalg.norm(variables, axis=-1).ravel()
-    on = np.flatnonzero(norms)
-    roots = np.sqrt(norms[on])
-    rows = variables.reshape(-1, variables.shape[-1])[on]
-    owner = on % variables.shape[-2] if "gates" in arrays else np.arange(len(on))
-    gates = arrays["gates"][:, owner] if spec.neurons == "gated" else None
-    first, second = (rows / roots[:, None]).T, (signs.ravel()[on] * roots)[:, None]
-    return Network(first, second, beta, gates), owner
 
 
 def payload(result: Result) -> bytes:
@@ -273,7 +255,7 @@ def _foot(result: Result) -> str:
 
 def _probe(clean: NDArray[Any]) -> Sequence[int]:
     """A pixel worth looking at first: on a strong edge, near the middle of the picture."""
-    gradient = np.hypot(*analysis.image_gradient(clean))
+    gradient = np.hypot(*quiz.image_gradient(clean))
     i, j = np.indices(clean.shape)
     centre = np.array(clean.shape) / 2
     near = np.exp(-(((i - centre[0]) / centre[0]) ** 2 + ((j - centre[1] / 2) / centre[1]) ** 2))
@@ -284,7 +266,7 @@ def _probe(clean: NDArray[Any]) -> Sequence[int]:
 def _quiz(result: Result) -> dict[str, Any] | None:
     if min(result.data["clean"].shape[1:]) < 16:
         return None
-    asked = analysis.quiz(result, result.data["clean"][0])
+    asked = quiz.quiz(result, result.data["clean"][0])
     if asked is None:
         return None
     return {

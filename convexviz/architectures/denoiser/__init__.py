@@ -5,7 +5,8 @@ from __future__ import annotations
 from convexviz.architectures.base import Architecture
 from convexviz.architectures.denoiser.build import INPUTS, build, check, load
 from convexviz.architectures.denoiser.descend import problem
-from convexviz.architectures.denoiser.outputs import outputs, recompute, revive
+from convexviz.architectures.denoiser.outputs import derived, outputs, recompute, revive
+from convexviz.architectures.denoiser.path import weights
 from convexviz.architectures.denoiser.spec import Spec
 from convexviz.architectures.denoiser.torch_module import torch_module
 from convexviz.solvers.choose import choose
@@ -24,6 +25,8 @@ ARCHITECTURE = Architecture(
     solver=lambda spec, program: choose(program, spec.tolerance, spec.seed),
     outputs=outputs,
     revive=revive,
+    derived=derived,
+    on_path=weights,
     recompute=recompute,
     descent=problem,
     smoke={"dataset": "tiny", "kernel_size": 2, "weight_decay": 0.1, "n_gates": 12},

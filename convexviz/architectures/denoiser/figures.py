@@ -16,7 +16,7 @@ from convexviz.figures.picture import Picture, Theme, canvas, decades, note
 from convexviz.figures.theme import label
 
 MOST_FILTERS = 24
-RINGS = 60  # more exactly-zero paths than this are counted, not drawn
+RINGS, FEW_RINGS = 60, 24  # more exactly-zero paths are counted, not drawn; few on a phone
 
 
 def _is_relu(result: Result) -> bool:
@@ -86,11 +86,15 @@ def _name_signs(figure: go.Figure, paths: analysis.Sparsity, theme: Theme) -> No
 
 
 def _rings(figure: go.Figure, paths: analysis.Sparsity, lane: float, theme: Theme) -> int:
-    drawn = min(paths.n_zero, RINGS)
+    drawn = min(paths.n_zero, FEW_RINGS if theme.narrow else RINGS)
     if not drawn:
         return 0
     c = theme.roles
-    ring = {"symbol": "circle-open", "color": c.noise, "size": 8 * theme.scale}
+    ring = {
+        "symbol": "circle-open",
+        "color": c.noise,
+        "size": (8 if drawn <= 30 else 6) * theme.scale,
+    }
     x = paths.n_open + 1 + np.arange(drawn)
     hover = "exactly zero<extra></extra>"
     figure.add_scatter(
@@ -177,26 +181,11 @@ def caption_filter_gallery(result: Result) -> str:
     )
 
 
-def _shades(n: int, theme: Theme) -> list[str]:
-    """n steps of the sequential scale, darkest first: as light as the pixels they stand for."""
-    ends = [_luminance(theme.roles.sequential[0]), _luminance(theme.roles.sequential[-1])]
-    scale = theme.roles.sequential if ends[0] < ends[1] else theme.roles.sequential[::-1]
-    at = np.linspace(0, len(scale) - 1, n) if n > 1 else np.array([len(scale) / 2])
-    rgb = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in scale], dtype=float)
-    mixed = np.stack([np.interp(at, np.arange(len(scale)), rgb[:, i]) for i in range(3)], axis=1)
-    return ["#{:02X}{:02X}{:02X}".format(*(round(v) for v in row)) for row in mixed]
-
-
-def _luminance(colour: str) -> float:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 def draw_pixel_clusters(result: Result, theme: Theme) -> go.Figure:
     """The label map of k-means on the activation patterns: the paper's Figure 5."""
     clusters = analysis.pixel_clusters(result)
     n, (h, w) = len(clusters.shares), clusters.labels.shape[1:]
-    colours = _shades(n, theme)
+    colours = tiles.shades(n, theme)
     strip, space = 0.05 * max(h, w), 0.03 * max(h, w)
     size = 350 if theme.narrow else 420
     down = h + space + strip
@@ -246,12 +235,14 @@ def alt_pixel_clusters(result: Result) -> str:
 def caption_pixel_clusters(result: Result) -> str:
     """What the clusters are, and what they are not."""
     clusters = analysis.pixel_clusters(result)
-    n_patterns = numbers.count(len(np.unique(result.arrays["pattern_map"])))
+    n_patterns = len(np.unique(result.arrays["pattern_map"]))
     n_bits = result.arrays["pattern_bits"].shape[1]
+    joined = f"k-means joins them into {len(clusters.shares)}."
+    if n_patterns == len(clusters.shares):
+        joined = "Each is a cluster."
     return (
-        f"Nobody gave the network a segmentation: it chooses among {n_patterns} patterns of "
-        f"{n_bits} neurons by what a pixel's patch looks like. k-means joins them into "
-        f"{len(clusters.shares)}."
+        f"Nobody gave the network a segmentation: it chooses among {numbers.count(n_patterns)} "
+        f"patterns of {n_bits} neurons by what a pixel's patch looks like. {joined}"
     )
 
 
@@ -264,8 +255,8 @@ def draw_cluster_filters(result: Result, theme: Theme) -> go.Figure:
             filters=clusters.filters,
             responses=analysis.frequency_response(clusters.filters),
             words=[numbers.share(float(s)) for s in clusters.shares],
-            columns=min(4 if theme.narrow else 6, n),
-            bands=_shades(n, theme),
+            columns=-(-n // -(-n // (4 if theme.narrow else 6))),
+            bands=tiles.shades(n, theme),
         ),
         theme,
     )
@@ -281,7 +272,7 @@ def caption_cluster_filters(result: Result) -> str:
     """How far the clusters' filters average."""
     clusters = analysis.pixel_clusters(result)
     sums = clusters.filters.sum(axis=(1, 2))
-    low, high = (f"{v:.2f}".replace("-", "−") for v in (sums.min(), sums.max()))
+    low, high = (f"{round(v, 2) + 0.0:.2f}".replace("-", "−") for v in (sums.min(), sums.max()))
     return (
         "What the network does to each cluster, darkest first. Weights that add to 1 average, "
         f"weights that add to 0 keep only differences. Here they add to between {low} and {high}."

@@ -15,6 +15,7 @@ from convexviz.core import bounds
 from convexviz.core.arrangements import Arrangements, patterns_of
 from convexviz.core.gated import GatedProgram
 from convexviz.core.network import Network
+from convexviz.core.neurons import NeuronProgram, join
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.relu import ReluProgram
 from convexviz.core.solution import Certificate, Solution
@@ -151,12 +152,10 @@ def network_bounds(spec: Spec, X: np.ndarray, y: np.ndarray, pictures: Arrays) -
     for j in range(filters.shape[1]):  # column by column: the filters of all pixels are too many
         fit = fit + X[:, j] * filters[index, j]
     residual = y - fit
-    rng = rng_of(spec.seed, _ESTIMATE)
+    estimate = bounds.estimate_M(X, residual, rng_of(spec.seed, _ESTIMATE), _ESTIMATE_STARTS)
     return {
         "network_bound": bounds.network_lower_bound(X, y, residual, spec.weight_decay),
-        "estimated_bound": bounds.estimated_lower_bound(
-            X, y, residual, spec.weight_decay, rng, _ESTIMATE_STARTS
-        ),
+        "estimated_bound": bounds.estimated_lower_bound(y, residual, estimate, spec.weight_decay),
     }
 
 
@@ -182,10 +181,8 @@ def recompute(
 def _certify(spec: Spec, X: np.ndarray, y: np.ndarray, arrays: Arrays, prefix: str) -> Certificate:
     first, second = arrays[f"{prefix}first_layer"], arrays[f"{prefix}second_layer"][:, 0]
     if spec.arrangements == "adaptive":
-        from convexviz.core.neurons import NeuronProgram
-
-        program = NeuronProgram(X, y, spec.weight_decay)
-        return program.certify(program.from_network(Network(first, second[:, None], 0.0)))
+        neurons = join((first * np.abs(second)).T, np.where(second < 0, -1.0, 1.0))
+        return NeuronProgram(X, y, spec.weight_decay).certify(neurons)
     gates, owner = arrays[f"{prefix}gates"], arrays[f"{prefix}gate_of_neuron"]
     complete = spec.arrangements == "all"
     patterns = Arrangements(gates, patterns_of(X, gates), complete)

@@ -1,0 +1,140 @@
+"""A regularisation path in one result: the asked weight decay, and its neighbours for a slider.
+
+Arrays of a path: `path_weight_decay`, `path_primal`, `path_dual` (B,), `path_variables` (B, ...),
+the convex program's variables, padded with zero groups where their number differs, and
+`path_trace`, rows (index in the path, seconds, primal, dual). The data, the gates and the Gram
+are those of the result itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from convexviz import architectures
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Certificate, Progress, Scope, Solution, Status
+from convexviz.experiments.result import Result
+from convexviz.experiments.run import Request, collect, run
+from convexviz.solvers.base import OnIteration, silent
+
+PER_DECADE = 4
+LENGTH = 13
+
+
+def weight_decays(program: AbstractConvexProgram, asked: float) -> list[float]:
+    """Thirteen round weight decays, four a decade, largest first, and the asked one among them.
+
+    They start a little below the value at which the optimum is zero, where a program knows it.
+    """
+    largest = getattr(program, "beta_max", None)
+    top = np.log10(largest) - 0.75 if largest else np.log10(asked) + LENGTH / PER_DECADE / 2
+    first = int(np.floor(PER_DECADE * top))
+    grid = {rounded(10 ** (j / PER_DECADE)) for j in range(first, first - LENGTH, -1)}
+    return sorted({*grid, asked}, reverse=True)
+
+
+def rounded(value: float) -> float:
+    """Two significant digits: a weight decay that fits in a link."""
+    return float(f"{value:.1e}")
+
+
+def solve_path(
+    asked: Request, betas: Sequence[float] | None = None, report: OnIteration = silent
+) -> Result:
+    """The result at the asked weight decay, with the path through it (one block), warm-started.
+
+    Deeper networks have no path: their blocks depend on each other.
+    """
+    arch, spec = asked.arch, asked.spec
+    if arch.depth(spec) > 1:
+        return run(asked, report)
+    started = time.perf_counter()
+    program: Any = arch.build(spec, asked.arrays, ())
+    solver: Any = arch.solver(spec, program)
+    grid = sorted(betas or weight_decays(program, spec.weight_decay), reverse=True)
+    ready = time.perf_counter()
+    if not hasattr(solver, "path"):
+        return run(asked, report)
+    solutions = solver.path(program, grid, on_iteration=report)
+    clock = {
+        "solve_seconds": time.perf_counter() - ready,
+        "seconds": time.perf_counter() - started,
+    }
+    grid = grid[: len(solutions)]  # a cancelled path is shorter
+    here = grid.index(spec.weight_decay) if spec.weight_decay in grid else len(grid) - 1
+    asked = replace(asked, spec=replace(spec, weight_decay=grid[here]))
+    own = program.with_weight_decay(grid[here])
+    result = collect(asked, [own], [solutions[here]], clock)
+    return replace(result, arrays={**result.arrays, **path_arrays(grid, solutions)})
+
+
+def path_arrays(grid: Sequence[float], solutions: Sequence[Solution]) -> dict[str, np.ndarray]:
+    """The path as stackable arrays."""
+    certificates = [solution.certificate for solution in solutions]
+    return {
+        "path_weight_decay": np.array(grid),
+        "path_primal": np.array([certificate.primal for certificate in certificates]),
+        "path_dual": np.array([certificate.dual for certificate in certificates]),
+        "path_variables": _stacked([solution.variables for solution in solutions]),
+        "path_trace": np.array(
+            [
+                (index, step.seconds, step.primal, step.dual)
+                for index, solution in enumerate(solutions)
+                for step in solution.objectives
+            ]
+        ).reshape(-1, 4),
+    }
+
+
+def certificates(result: Result) -> list[Certificate]:
+    """One certificate a weight decay of the path; the result's own where there is no path."""
+    if "path_weight_decay" not in result.arrays:
+        return [result.certificate]
+    scope: Scope = result.certificate.scope
+    primal, dual = result.arrays["path_primal"], result.arrays["path_dual"]
+    return [Certificate(float(p), float(d), scope) for p, d in zip(primal, dual, strict=True)]
+
+
+def at(result: Result, index: int) -> Result:
+    """The result at another weight decay of its path; itself where there is no path.
+
+    `network_bound` and `estimated_bound` belong to the asked weight decay and are left out.
+    """
+    arrays = result.arrays
+    if "path_weight_decay" not in arrays:
+        return result
+    weight_decay = float(arrays["path_weight_decay"][index])
+    if weight_decay == result.spec["weight_decay"]:
+        return result
+    arch = architectures.get(result.architecture)
+    spec = arch.spec.of({**result.spec, "weight_decay": weight_decay})
+    weights = arch.on_path(spec, arrays, arrays["path_variables"][index])
+    pictures, scalars = arch.derived(spec, result.data, weights)
+    certificate = certificates(result)[index]
+    own = arrays["path_trace"][arrays["path_trace"][:, 0] == index]
+    clock = {name: result.scalars[name] for name in ("setup_seconds", "solve_seconds")}
+    met = certificate.relative_gap <= float(result.spec["tolerance"])
+    return replace(
+        result,
+        spec=spec.as_dict(),
+        certificate=certificate,
+        status=str(Status.OPTIMAL if met else Status.MAX_ITERATIONS),
+        scalars={**scalars, **clock},
+        arrays={**weights, **pictures},
+        trace=tuple(Progress(i, p, d, s) for i, (_, s, p, d) in enumerate(own.tolist())),
+        network=arch.revive(spec, weights),
+    )
+
+
+def _stacked(variables: list[np.ndarray]) -> np.ndarray:
+    """Variables of one shape as they are; lists of neurons (m, d+1) padded with zero rows."""
+    shape = np.max([v.shape for v in variables], axis=0)
+    out = np.zeros((len(variables), *shape))
+    for row, v in zip(out, variables, strict=True):
+        row[tuple(slice(size) for size in v.shape)] = v
+    return out

@@ -1,0 +1,58 @@
+"""What a child process may be asked to do: each task ends by writing one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexviz.core.solution import Progress
+
+if TYPE_CHECKING:
+    from convexviz.experiments.jobs_worker import Report
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def solve_path(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
+    """Solve `architecture` with `fields` and its path of weight decays; write the result."""
+    from convexviz.experiments import path, store
+    from convexviz.experiments.run import request
+
+    name, fields = arguments["architecture"], arguments["fields"]
+    asked = request(name, dict(arrays) or None, fields)
+    store.write(path.solve_path(asked, report=report), out)
+
+
+def descend(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
+    """Train the network itself with `options`; write objectives, seconds and the best objective."""
+    from convexviz.experiments.descent import descend as train
+
+    descent = train(
+        arguments["architecture"],
+        data=dict(arrays) or None,
+        on_record=recorder(report),
+        **arguments["options"],
+        **arguments["fields"],
+    )
+    with out.open("wb") as file:  # a path would get .npz appended
+        np.savez(
+            file,
+            allow_pickle=False,
+            objectives=descent.objectives,
+            seconds=descent.seconds,
+            seeds=np.array(descent.seeds),
+            best_objective=np.array(descent.best_objective),
+        )
+
+
+def recorder(report: Report) -> Callable[[int, int, float, float], None]:
+    """Descent's progress in the words of a solve; it has no bound, so dual is 0."""
+
+    def on_record(start: int, step: int, objective: float, seconds: float) -> None:
+        report(Progress(step, objective, 0.0, seconds), stage=f"start {start + 1}")
+
+    return on_record
