@@ -114,7 +114,7 @@ class _Axis:
 
     def place(self, values: Series) -> Series:
         size = np.maximum(np.abs(values) / self.floor, 1.0)
-        return np.sign(values) * np.log10(size)
+        return np.maximum(np.sign(values) * np.log10(size), self.low)
 
     def ticks(self) -> dict[str, list[float] | list[str]]:
         above = decades(math.log10(self.floor) + 0.5, math.log10(self.floor) + self.high)

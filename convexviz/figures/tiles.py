@@ -65,10 +65,11 @@ def draw(tiles: Tiles, theme: Theme) -> go.Figure:
     figure.add_trace(_mosaic(tiles, tiles.responses, 1, theme))
     figure.add_trace(_rims(tiles, theme))
     figure.add_trace(_words(tiles, theme))
+    rim = {"color": theme.roles.line, "width": 1}
     for i, colour in enumerate(tiles.bands):
         x, y = tiles.corner(i, 0)
         figure.add_shape(
-            type="rect", x0=x, x1=x + 1, y0=y - 0.16, y1=y - 0.04, fillcolor=colour, line_width=0
+            type="rect", x0=x, x1=x + 1, y0=y - 0.16, y1=y - 0.04, fillcolor=colour, line=rim
         )
     small = {"size": 12 * theme.scale, "color": theme.roles.ink2}
     for part, words in enumerate(("filter", "passes")):
@@ -139,3 +140,18 @@ def _words(tiles: Tiles, theme: Theme) -> go.Scatter:
         textfont={"size": 12 * theme.scale, "color": theme.roles.ink2},
         hoverinfo="skip",
     )
+
+
+def shades(n: int, theme: Theme) -> list[str]:
+    """n steps of the sequential scale, darkest first: as light as the pixels they stand for."""
+    ends = [_luminance(theme.roles.sequential[0]), _luminance(theme.roles.sequential[-1])]
+    scale = theme.roles.sequential if ends[0] < ends[1] else theme.roles.sequential[::-1]
+    at = np.linspace(0, len(scale) - 1, n) if n > 1 else np.array([len(scale) / 2])
+    rgb = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in scale], dtype=float)
+    mixed = np.stack([np.interp(at, np.arange(len(scale)), rgb[:, i]) for i in range(3)], axis=1)
+    return ["#{:02X}{:02X}{:02X}".format(*(round(v) for v in row)) for row in mixed]
+
+
+def _luminance(colour: str) -> float:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
