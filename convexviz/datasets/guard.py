@@ -67,10 +67,11 @@ def opened(source: bytes | Path) -> Iterator[IO[bytes]]:
         number = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise DataError(f"must be a file that can be read: {error.strerror}") from error
+    found = os.fstat(number)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(number)
+        raise DataError("must be a plain file, got a folder, pipe or device")
     with open(number, "rb") as file:
-        found = os.fstat(number)
-        if not stat.S_ISREG(found.st_mode):
-            raise DataError("must be a plain file, got a folder, pipe or device")
         _check_size(found.st_size, LARGEST_FILE)
         yield file
 

@@ -41,7 +41,6 @@ def give_up_rights(files: int) -> None:
     limit(resource.RLIMIT_FSIZE, 0)
     if sys.platform == "linux":  # macOS counts shared libraries, several GB of them
         limit(resource.RLIMIT_AS, reserved + _MEMORY)
-    limit(resource.RLIMIT_NPROC, 0)
     limit(resource.RLIMIT_NOFILE, files)
 
 
@@ -60,6 +59,7 @@ def read(request: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
         reader.read(Path(request["path"]))
         return {}, None
     give_up_rights(_NO_MORE_FILES)
+    limit(resource.RLIMIT_NPROC, 0)
     with open(0, "rb", closefd=False) as file:
         if request["wanted"] is None:
             return reader.describe(file, kind).plain(), None
