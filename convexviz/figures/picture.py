@@ -65,15 +65,24 @@ def note(figure: go.Figure, theme: Theme, words: str) -> go.Figure:
 
 
 def decades(low: float, high: float, every: int = 2) -> dict[str, Any]:
-    """Ticks of a log axis between two exponents, at multiples of `every`; finer within a decade.
+    """Ticks of a log axis between two exponents, at multiples of `every`, finer where too few.
 
     The keys are `tickvals` and `ticktext`.
     """
-    start = every * math.ceil(low / every)
-    ticks = log_ticks(start, math.floor(high), every)
-    if len(ticks["tickvals"]) > 1:
-        return {"tickvals": ticks["tickvals"], "ticktext": ticks["ticktext"]}
+    for step in (every, 1):
+        ticks = log_ticks(step * math.ceil(low / step), math.floor(high), step)
+        if len(ticks["tickvals"]) > 1:
+            return {"tickvals": ticks["tickvals"], "ticktext": ticks["ticktext"]}
     exponents = range(math.floor(low), math.ceil(high) + 1)
-    values = [m * 10.0**e for e in exponents for m in (1, 1.5, 2, 3, 5, 7)]
-    shown = [v for v in values if low <= math.log10(v) <= high]
-    return {"tickvals": shown, "ticktext": [f"{v:g}" for v in shown]}
+    shown: list[float] = []
+    for multiples in ((1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        values = [m * 10.0**e for e in exponents for m in multiples]
+        shown = [v for v in values if low <= math.log10(v) <= high]
+        if len(shown) > 1:
+            break
+    return {"tickvals": shown, "ticktext": [_plain(v) for v in shown]}
+
+
+def _plain(value: float) -> str:
+    """0.02, 5, 3e-4."""
+    return f"{value:g}" if value >= 0.01 else f"{value:g}".replace("e-0", "e-")

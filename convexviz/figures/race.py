@@ -113,8 +113,10 @@ class _Axis:
     high: float
 
     def place(self, values: Series) -> Series:
-        size = np.maximum(np.abs(values) / self.floor, 1.0)
-        return np.maximum(np.sign(values) * np.log10(size), self.low)
+        return np.maximum(self._raw(values), self.low)
+
+    def _raw(self, values: Series) -> Series:
+        return np.sign(values) * np.log10(np.maximum(np.abs(values) / self.floor, 1.0))
 
     def ticks(self) -> dict[str, list[float] | list[str]]:
         above = decades(math.log10(self.floor) + 0.5, math.log10(self.floor) + self.high)
@@ -127,7 +129,7 @@ class _Axis:
         return {"tickvals": [*where, 0.0] if self.low < 0 else where, "ticktext": [*text, "0"]}
 
     def _fits(self, value: float) -> bool:
-        return float(self.place(np.array([value]))[0]) >= self.low
+        return float(self._raw(np.array([value]))[0]) >= self.low
 
 
 def _axis(race: Race) -> _Axis:
@@ -231,10 +233,13 @@ def _draw_words(
     n = len(run.runs)
     words = "descent" + (f", {n} starts" if n > 1 else "")
     where = start + 0.75 * width
-    crowded = math.log10(float(run.seconds[-1])) < where
-    pick = max if crowded else min
-    level = pick(_at(where, t, axis.place(values)) for t, values in run.runs)
-    up = 14 if crowded else -14
+    level = min(_at(where, t, axis.place(values)) for t, values in run.runs)
+    beneath = level - _at(where, run.seconds, y)
+    up = -14
+    if run.seconds[0] <= 10**where and 0 < beneath < 0.2 * (axis.high - axis.low):
+        # The convex line is where the words would be: above the highest start's end instead.
+        where, up = start + width, 14
+        level = max(_at(where, t, axis.place(values)) for t, values in run.runs)
     label(figure, (where, level), words, c.descent, yshift=up, **on_paper)
     if run.descent_wins:
         t, values = min(run.runs, key=lambda r: float(r[1].min()))
