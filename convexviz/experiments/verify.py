@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from convexviz import architectures
 from convexviz.core.solution import Scope, Status
-from convexviz.errors import ConvexvizError
+from convexviz.errors import ConvexvizError, StoreError
 from convexviz.experiments.key import key, sha256_of
 from convexviz.experiments.result import Arrays, Result
 from convexviz.experiments.store import inspect
+from convexviz.experiments.store_files import Sealed, check_seal
 
 RELATIVE = 1e-9
 WEAK_DUALITY = 1e-10  # rounding alone may put a bound above its value by this part of the value
@@ -42,12 +43,19 @@ def verify(path: str | Path) -> list[Finding]:
     """Everything in the file that disagrees with what its weights and inputs give; none is good.
 
     Raises:
-        StoreError: the file is missing, foreign, of another schema, or past reading.
+        StoreError: the file is missing, foreign, of another schema, or torn.
     """
-    inspection = inspect(path)
+    try:
+        inspection = inspect(path)
+    except StoreError as error:
+        if check_seal(Path(path)) is Sealed.CHANGED:  # it was one of ours
+            return [Finding("file", f"changed since it was stored; {error}")]
+        raise
     findings = [Finding(*damage.split(": ", 1)) for damage in inspection.damage]
     findings += _identity(inspection.result)
     findings += weak_duality(inspection.result)
+    if inspection.result.network is None:
+        return findings
     return findings + recomputed(inspection.result)
 
 

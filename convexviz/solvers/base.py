@@ -40,7 +40,7 @@ class Monitor:
             self.on_iteration(progress)
         except Cancelled:
             self.cancelled = True
-        return self.cancelled or certificate.relative_gap <= self.tolerance
+        return self.cancelled or bool(certificate.relative_gap <= self.tolerance)
 
 
 class AbstractSolver(ABC):

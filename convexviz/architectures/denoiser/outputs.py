@@ -8,7 +8,7 @@ import numpy as np
 
 from convexviz.architectures.base import Arrays, rng_of
 from convexviz.architectures.denoiser import quality
-from convexviz.architectures.denoiser.build import normalisation, regression
+from convexviz.architectures.denoiser.build import normalisation, patterns_for, regression
 from convexviz.architectures.denoiser.network import DenoiserNetwork
 from convexviz.architectures.denoiser.spec import Spec
 from convexviz.core import bounds
@@ -162,34 +162,49 @@ def network_bounds(spec: Spec, X: np.ndarray, y: np.ndarray, pictures: Arrays) -
 def recompute(
     spec: Spec, data: Arrays, arrays: Arrays
 ) -> tuple[Certificate, dict[str, Any], dict[str, float]]:
-    """Certificate, pictures and scalars derived afresh from stored weights and data alone."""
+    """Certificate, pictures and scalars derived afresh from stored weights and data alone.
+
+    The gates are drawn or enumerated again: only so is a pattern that nobody uses checked, and
+    the claim that they are complete.
+    """
     network = revive(spec, arrays)
     numbers: dict[str, float] = {}
+    afresh: dict[str, Any] = {"normalisation": np.array(normalisation(spec, data))}
     certificate = None
     for t in range(1, spec.blocks + 1):
         prefix = "" if t == spec.blocks else f"block{t}_"
         X, y = regression(spec, data, network.blocks[: t - 1])
-        certificate = _certify(spec, X, y, arrays, prefix)
+        certificate, norms = _certify(spec, X, y, arrays, prefix)
+        afresh[f"{prefix}group_norms"] = norms
+        if f"{prefix}gates" in arrays:
+            afresh[f"{prefix}gates"] = patterns_for(spec, X, t - 1).gates
         if spec.blocks > 1:
             numbers[f"block{t}_primal"] = certificate.primal
             numbers[f"block{t}_dual"] = certificate.dual
     assert certificate is not None  # blocks >= 1
     pictures, more = derived(spec, data, arrays)
-    return certificate, pictures, numbers | more | network_bounds(spec, X, y, pictures)
+    bounds_found = network_bounds(spec, X, y, pictures)
+    return certificate, afresh | pictures, numbers | more | bounds_found
 
 
-def _certify(spec: Spec, X: np.ndarray, y: np.ndarray, arrays: Arrays, prefix: str) -> Certificate:
+def _certify(
+    spec: Spec, X: np.ndarray, y: np.ndarray, arrays: Arrays, prefix: str
+) -> tuple[Certificate, np.ndarray]:
+    """One block's certificate at its stored weights, and the norms of its paths."""
     first, second = arrays[f"{prefix}first_layer"], arrays[f"{prefix}second_layer"][:, 0]
     if spec.arrangements == "adaptive":
         neurons = join((first * np.abs(second)).T, np.where(second < 0, -1.0, 1.0))
-        return NeuronProgram(X, y, spec.weight_decay).certify(neurons)
+        norms = np.linalg.norm(first, axis=0) * np.abs(second)
+        return NeuronProgram(X, y, spec.weight_decay).certify(neurons), norms
     gates, owner = arrays[f"{prefix}gates"], arrays[f"{prefix}gate_of_neuron"]
     complete = spec.arrangements == "all"
     patterns = Arrangements(gates, patterns_of(X, gates), complete)
     if spec.neurons == "gated":
         variables = np.zeros(gates.T.shape)
         variables[owner] = (first * second).T
-        return GatedProgram(X, y, patterns, spec.weight_decay).certify(variables)
+        norms = np.linalg.norm(variables, axis=-1)
+        return GatedProgram(X, y, patterns, spec.weight_decay).certify(variables), norms
     pair = np.zeros((2, *gates.T.shape))
     pair[(second < 0).astype(int), owner] = (first * np.abs(second)).T
-    return ReluProgram(X, y, patterns, spec.weight_decay).certify(pair)
+    norms = np.linalg.norm(pair, axis=-1)
+    return ReluProgram(X, y, patterns, spec.weight_decay).certify(pair), norms
