@@ -23,6 +23,7 @@ function aside(words) {
 
 function spokenQuality(app) {
   const state = app.meta.states[app.held.state];
+  if (!Number.isFinite(state.psnr_denoised) || !Number.isFinite(state.psnr_noisy)) return '';
   const unseen = Number.isFinite(state.test_psnr_denoised)
     ? `, on the unseen half ${state.test_psnr_denoised.toFixed(1)}` : '';
   return ` PSNR ${state.psnr_denoised.toFixed(1)} decibels, noisy ${state.psnr_noisy.toFixed(1)}${unseen}.`;
@@ -41,7 +42,7 @@ function sayProbe(app, words) {
   }
   const {gain} = describeFilter(withIdentity(app.model, probe.filter), app.meta.k);
   const sum = app.meta.residual ? 'With the identity, weights add' : 'Weights add';
-  const bias = app.meta.bias ? `, plus a constant <b>${formatSigned(probe.constant)}</b>` : '';
+  const bias = app.meta.bias ? `, plus a constant <b>${formatSigned(probe.constant, 3)}</b>` : '';
   return `${count}Their sum is this filter, and ${others} it. `
     + `${sum} to <b>${formatSigned(gain)}</b>${bias}.${aside(spokenQuality(app))}`;
 }
@@ -79,9 +80,9 @@ function hintFor(app) {
 
 function writeCaptions(app) {
   const state = app.meta.states[app.held.state];
-  const both = (seen, unseen) => formatDecibels(seen)
+  const both = (seen, unseen) => (Number.isFinite(seen) ? formatDecibels(seen) : '')
     + (Number.isFinite(unseen) ? `<span class="opt">, unseen ${formatDecibels(unseen)}</span>` : '');
   app.find('.psnr-noisy').innerHTML = both(state.psnr_noisy, state.test_psnr_noisy);
   app.find('.psnr-denoised').innerHTML = both(state.psnr_denoised, state.test_psnr_denoised);
-  app.find('.error-range').textContent = `denoised − clean, ± ${app.meta.error_range}`;
+  app.find('.error-range').textContent = `denoised − clean, ± ${Number(app.meta.error_range.toPrecision(2))}`;
 }

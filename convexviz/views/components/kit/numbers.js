@@ -19,7 +19,7 @@ function exponential(value) {
 function formatGap(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return 'unknown';
   if (value < 1e-15) return `< 1e${GLUE}-${GLUE}15`;
-  if (value >= 0.0995) return value.toFixed(2);
+  if (value >= 0.0995) return value < 100 ? value.toFixed(2) : formatCount(value);
   if (value >= 0.00995) return value.toFixed(3);
   return exponential(value);
 }
@@ -38,9 +38,10 @@ function formatDecay(value) {
   return value >= 0.001 ? String(Number(value.toPrecision(3))) : exponential(value);
 }
 
-/** A signed number of two decimals with a true minus. */
+/** A signed number of two decimals with a true minus, and no minus before nought. */
 function formatSigned(value, decimals = 2) {
-  return value.toFixed(decimals).replace('-', '\u2212');
+  const words = value.toFixed(decimals);
+  return Number(words) === 0 ? words.replace('-', '') : words.replace('-', '\u2212');
 }
 
 /** Decimals that show where two values part, within nine digits. */

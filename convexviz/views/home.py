@@ -1,0 +1,191 @@
+"""The start page: what convexviz does, one card an architecture, and the stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from convexviz import architectures
+from convexviz.architectures import story
+from convexviz.core.solution import Scope
+from convexviz.errors import StoreError
+from convexviz.experiments import precomputed
+from convexviz.experiments.result import Result
+from convexviz.views import format as written
+from convexviz.views import library
+from convexviz.views.component import make, pack
+
+_home = make("home")
+
+LINES = {
+    "denoiser": "A network that cleans an image is a bank of linear filters. "
+    "Every pixel opens its own few.",
+    "vector_output": "The data cut the plane into cells. One of them holds each neuron, "
+    "and there are finitely many.",
+    "batch_norm": "Batch norm hides a whitening. Made explicit, the spectrum can be cut "
+    "where the noise begins.",
+    "wgan": "Against a quadratic critic the best generator is a thresholded spectrum, "
+    "in closed form.",
+}
+COVERS = {
+    Scope.RELU_NETWORK: "every ReLU network",
+    Scope.SAMPLED_PROGRAM: "the sampled program",
+    Scope.GATED_NETWORK: "the gated network",
+    Scope.GAN_GAME: "the whole game",
+}
+THUMB = 64
+STEPS = 120  # of the walk over the picture, ten a second
+SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A result and where a link to it leads."""
+
+    result: Result
+    query: Mapping[str, str]
+
+    @property
+    def address(self) -> str:
+        return f"{self.result.architecture}?{urlencode(self.query)}"
+
+
+def show() -> None:
+    """Draw the page; a card leads to its lab, a stored result to the lab set to it."""
+    results = stored_results()
+    names = tuple(str(each.result.provenance["key"]) for each in results)
+    answer = _home(
+        key="home", data=_payload(names, results), on_open_change=_nothing, height="content"
+    )
+    if answer.open:
+        page = str(answer.open["page"])
+        if page in architectures.registry():
+            query = {str(name): str(value) for name, value in answer.open["query"].items()}
+            st.switch_page(f"pages/{page}.py", query_params=query)
+
+
+def stored_results() -> Sequence[Stored]:
+    """The results that ship with the app, a damaged file left out."""
+    found = []
+    for path in sorted(precomputed.FOLDER.glob("*.h5"))[:SHOWN]:
+        try:
+            result = library.opened(str(path), Path(path).stat().st_mtime_ns)
+        except StoreError:
+            continue
+        found.append(Stored(result, link_query(result)))
+    return found
+
+
+def link_query(result: Result) -> dict[str, str]:
+    """The address of a result: every field of its spec, as the lab's widgets are named."""
+    return {f"{result.architecture}.{name}": str(value) for name, value in result.spec.items()}
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _payload(names: tuple[str, ...], _results: Sequence[Stored]) -> bytes:
+    """Cards and results, ready to send; `names` is what the cache goes by."""
+    arrays: dict[str, NDArray[Any]] = {}
+    meta: dict[str, Any] = {"walk": None, "thumb": THUMB, "keys": list(names)}
+    walked = next((each.result for each in _results if _can_walk(each.result)), None)
+    if walked is not None:
+        meta["walk"], walk_arrays = walk(walked)
+        arrays |= walk_arrays
+    if _results:
+        arrays["thumbs"] = np.stack([thumbnail(each.result) for each in _results])
+    meta["cards"] = [_card(name) for name in architectures.registry()]
+    meta["names"] = _one_of([card["title"] for card in meta["cards"]])
+    meta["results"] = [_row(each) for each in _results]
+    return pack(meta, **arrays)
+
+
+def _card(name: str) -> dict[str, str]:
+    architecture = architectures.registry()[name]
+    cards = story.of(name)
+    line = LINES.get(name) or (f"{cards[0].title}." if cards else architecture.source)
+    picture = "walk" if name == "denoiser" else "bowl"
+    return {"name": name, "title": architecture.title, "line": line, "picture": picture}
+
+
+def _one_of(titles: Sequence[str]) -> str:
+    """A, b, or c."""
+    words = [titles[0], *(title[0].lower() + title[1:] for title in titles[1:])]
+    if len(words) == 1:
+        return f"{words[0]}, on stored data or on your own."
+    return f"{', '.join(words[:-1])}, or {words[-1]}."
+
+
+def _row(each: Stored) -> dict[str, Any]:
+    result = each.result
+    scalars = result.scalars
+    more = [f"{written.count(scalars['n_neurons'])} neurons"]
+    if np.isfinite(scalars.get("psnr_denoised", np.nan)):
+        more.append(written.decibels(scalars["psnr_denoised"]))
+    data = str(result.spec.get("dataset", result.provenance["dataset"]))
+    return {
+        "title": f"{data}, β = {written.decay(float(result.spec['weight_decay']))}",
+        "gap": float(result.certificate.relative_gap),
+        "scope": COVERS[result.certificate.scope],
+        "more": ", ".join(more),
+        "page": result.architecture,
+        "query": dict(each.query),
+        "address": each.address,
+        "thumb": "denoised" in result.arrays,
+    }
+
+
+def _can_walk(result: Result) -> bool:
+    return {"denoised", "filters", "pattern_map"} <= set(result.arrays)
+
+
+def walk(result: Result) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """A closed walk over the denoised picture, with the effective filter at each step."""
+    h, w = result.arrays["denoised"][0].shape
+    image = _whole(result)
+    t = np.linspace(0, 2 * np.pi, STEPS, endpoint=False)
+    rows = (h * (0.46 + 0.22 * np.sin(t) + 0.04 * np.sin(3 * t))).astype(int)
+    columns = (w * (0.6 + 0.3 * np.cos(t))).astype(int)
+    filters = result.arrays["filters"][result.arrays["pattern_map"][0][rows, columns]]
+    k = int(filters.shape[-1])
+    path = np.stack([rows, columns], axis=1).tolist()
+    arrays = {
+        "walk_image": _grey(image, result.data["clean"]),
+        "walk_filters": filters.astype(np.float32),
+    }
+    return {"h": h, "w": image.shape[1], "k": k, "path": path}, arrays
+
+
+def thumbnail(result: Result) -> NDArray[np.uint8]:
+    """The middle of the denoised picture, or blank for results that are no pictures."""
+    if "denoised" not in result.arrays:
+        return np.zeros((THUMB, THUMB), np.uint8)
+    image = _grey(_whole(result), result.data["clean"])
+    h, w = image.shape
+    edge = min(h, w, 2 * THUMB)
+    rows = (h - edge) // 2 + np.arange(THUMB) * edge // THUMB
+    columns = (w - edge) // 2 + np.arange(THUMB) * edge // THUMB
+    return image[np.ix_(rows, columns)]
+
+
+def _whole(result: Result) -> NDArray[Any]:
+    """The first denoised picture, with the held-out half beside it where they fit."""
+    left, held_out = result.arrays["denoised"][0], result.arrays.get("test_denoised")
+    if held_out is None or held_out.shape[1] != left.shape[0]:
+        return left
+    return np.concatenate([left, held_out[0]], axis=1)
+
+
+def _grey(image: NDArray[Any], clean: NDArray[Any]) -> NDArray[np.uint8]:
+    low, high = float(clean.min()), float(clean.max())
+    unit = np.clip((image - low) / (high - low or 1.0), 0.0, 1.0)
+    return np.rint(255 * unit).astype(np.uint8)
+
+
+def _nothing() -> None:
+    """A trigger exists only where a callback is named."""
