@@ -277,7 +277,8 @@ def caption(result: Result, descent: Trajectories) -> str:
         spread = f"between {numbers.gap(max(run.best, 1e-16))} and {numbers.gap(run.worst)}"
         spread += " above the bound, depending on its start"
     turn = run.overtaken
-    until = f"Descent leads for {numbers.seconds(turn)}. " if turn and turn > run.set_up else ""
+    ahead = turn is not None and turn > min(float(t[0]) for t, _ in run.runs)
+    until = f"Descent leads for {numbers.seconds(turn)}. " if turn and ahead else ""
     return f"{until}It ends {spread}. Only the convex program knows how far from the optimum it is."
 
 

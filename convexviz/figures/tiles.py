@@ -86,30 +86,27 @@ def _mosaic(tiles: Tiles, stack: Stack, part: int, theme: Theme) -> go.Heatmap:
     largest = np.abs(stack).max(axis=(1, 2), initial=0.0)
     unit = stack / np.where(largest > 0, largest, 1.0)[:, None, None]
     z = np.full((tiles.rows * (k + 1) - 1, tiles.columns * (k + 1) - 1), np.nan)
-    which = np.full(z.shape, -1)
-    value = np.full(z.shape, np.nan)
     for i in range(n):
         row, column = divmod(i, tiles.columns)
         here = np.s_[row * (k + 1) : row * (k + 1) + k, column * (k + 1) : column * (k + 1) + k]
-        z[here], which[here], value[here] = unit[i], i + 1, stack[i]
+        z[here] = unit[i]
     steps = np.linspace(0, 1, k + 1)
     x = np.concatenate([tiles.corner(c, part)[0] + steps for c in range(tiles.columns)])
     y = np.concatenate(
         [tiles.corner(r * tiles.columns, part)[1] + steps for r in range(tiles.rows)]
     )
     scale = theme.roles.diverging if part == 0 else theme.roles.sequential
-    what = "weight" if part == 0 else "kept"
+    what = "weight" if part == 0 else "response"
     return go.Heatmap(
-        z=np.round(z, 4),
+        z=z.astype(np.float32),
         x=x,
         y=y,
-        customdata=np.dstack([which, np.round(value, 6)]),
         colorscale=ramp(scale),
         zmin=-1 if part == 0 else 0,
         zmax=1,
         showscale=False,
         hoverongaps=False,
-        hovertemplate=f"filter %{{customdata[0]}}<br>{what} %{{customdata[1]:.3g}}<extra></extra>",
+        hovertemplate=f"{what} %{{z:.2f}} of its largest<extra></extra>",
     )
 
 

@@ -148,9 +148,8 @@ def pixel_clusters(outcome: Outcome, n_clusters: int = N_CLUSTERS) -> Clusters:
     rank = np.zeros(n, dtype=np.int64)
     rank[order] = np.arange(len(order))
     filters = effective_filters(outcome)
-    mean = np.zeros((n, *filters.shape[1:]))
-    np.add.at(mean, of_pattern, counts[:, None, None] * filters)
-    mean[used] /= size[used, None, None]
+    belongs = np.where(of_pattern == np.arange(n)[:, None], counts, 0)  # (n, K) pixels
+    mean = np.tensordot(belongs / np.maximum(size, 1)[:, None], filters, 1)
     labels = rank[of_pattern][pattern_map]
     return Clusters(labels, size[order] / pattern_map.size, intensity[order], mean[order])
 
@@ -158,25 +157,22 @@ def pixel_clusters(outcome: Outcome, n_clusters: int = N_CLUSTERS) -> Clusters:
 def weighted_k_means(
     points: Float[np.ndarray, "K m"], weights: Float[np.ndarray, " K"], n_clusters: int
 ) -> Integer[np.ndarray, " K"]:
-    """Lloyd's algorithm from the k-means++ start, on points that count `weights` times each."""
-    distinct, index = np.unique(points, axis=0, return_inverse=True)
-    index = index.ravel()
-    mass = np.bincount(index, weights=weights)
-    if len(distinct) <= n_clusters:
-        return np.asarray(index)
+    """Lloyd's algorithm from the k-means++ start, on distinct points that count `weights` times."""
+    if len(points) <= n_clusters:
+        return np.arange(len(points))
     rng = np.random.default_rng(0)  # a picture of a stored result must not change on reload
-    centres = _spread_out(distinct, mass, n_clusters, rng)
-    labels = np.full(len(distinct), -1)
+    centres = _spread_out(points, weights, n_clusters, rng)
+    labels = np.full(len(points), -1)
     for _ in range(100):
-        nearest = np.argmin(_squared_distances(distinct, centres), axis=1)
+        nearest = np.argmin(_squared_distances(points, centres), axis=1)
         if np.array_equal(nearest, labels):
             break
         labels = nearest
-        size = np.bincount(labels, weights=mass, minlength=n_clusters)
-        for c in np.flatnonzero(size > 0):
-            mine = labels == c
-            centres[c] = mass[mine] @ distinct[mine] / size[c]
-    return np.asarray(labels[index])
+        belongs = np.where(labels == np.arange(n_clusters)[:, None], weights, 0.0)
+        size = belongs.sum(axis=1)
+        full = size > 0
+        centres[full] = (belongs @ points)[full] / size[full, None]
+    return np.asarray(labels)
 
 
 def _squared_distances(points: NDArray[Any], centres: NDArray[Any]) -> NDArray[Any]:
