@@ -172,9 +172,9 @@ def caption_filter_gallery(result: Result) -> str:
     smooth = int(np.sum(response[:, middle, middle] >= 0.5 * response.max(axis=(1, 2))))
     hidden = len(filters) - MOST_FILTERS
     rest = f" {hidden} smaller ones are not drawn." if hidden > 0 else ""
-    mean = f"{smooth} pass the mean, {len(filters) - smooth} see only differences"
+    mean = f"{smooth} pass mostly the mean, {len(filters) - smooth} mostly differences"
     if smooth in (0, len(filters)):
-        mean = "all pass the mean" if smooth else "all see only differences"
+        mean = "all pass mostly the mean" if smooth else "all pass mostly differences"
     return (
         f"{long} of {len(filters)} filters have a direction (longer than wide by half); {mean}. "
         f"Under each: its norm.{rest}"
