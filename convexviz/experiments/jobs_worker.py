@@ -3,7 +3,9 @@
 Started as `python -m convexviz.experiments.jobs_worker TASKS PARENT`. The request is one JSON
 line on standard input: `task` ("module:function"), `arguments`, `arrays` (an npz or null), `out`
 (where the result goes), and the limits `cpu_seconds`, `memory`, `file_bytes`. The task is called
-as `function(arguments, arrays, out, report)`. Answers: `ready`, `progress`, `done`, `error`.
+as `function(arguments, arrays, out, report)`. A module of tasks may have a function `prepare`,
+called before there is a request, for what takes time. Answers: `ready`, `progress`, `done`,
+`error`.
 """
 
 from __future__ import annotations
@@ -92,6 +94,16 @@ def find(task: str, tasks: str) -> Task:
     return function
 
 
+def prepare(tasks: str) -> None:
+    """Import the tasks, and call their `prepare` where they have one, while nobody waits."""
+    if _TASKS.fullmatch(tasks):
+        vars(importlib.import_module(tasks)).get("prepare", _nothing)()
+
+
+def _nothing() -> None:
+    """Tasks that need no preparation."""
+
+
 def read_request() -> dict[str, Any]:
     """One JSON line; the process ends where the parent closes the pipe instead."""
     text = b""
@@ -150,8 +162,7 @@ def main() -> None:
     go_first()
     out = os.dup(1)
     os.dup2(2, 1)  # what a library prints must not look like an answer
-    if _TASKS.fullmatch(tasks):
-        importlib.import_module(tasks)
+    prepare(tasks)
     say(out, {"kind": "ready"})
     request = read_request()
     obey(request)

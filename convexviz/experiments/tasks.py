@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, NDArray[Any]]
 
 
+def prepare() -> None:
+    """Solve the smallest problem there is, so that imports and compiled code are ready."""
+    from convexviz import architectures
+    from convexviz.experiments import path, store
+    from convexviz.experiments.run import request
+
+    assert store  # imported before it is needed
+    asked = request("denoiser", None, dict(architectures.get("denoiser").smoke))
+    path.solve_path(asked)
+
+
 def solve_path(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
     """Solve `architecture` with `fields` and its path of weight decays; write the result."""
     from convexviz.experiments import path, store

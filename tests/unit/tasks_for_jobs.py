@@ -14,10 +14,17 @@ import numpy as np
 from convexviz.core.solution import Progress
 from convexviz.errors import SpecError
 
+PREPARED = []
+
+
+def prepare():
+    PREPARED.append(os.getpid())
+
 
 def add(arguments, arrays, out, report):
     for iteration in range(3):
         report(Progress(iteration, 2.0 - iteration / 2, 1.0, 0.1 * iteration), f"step {iteration}")
+    assert [os.getpid()] == PREPARED
     sys.stdout.write("a library's chatter\n")
     np.save(out.open("wb"), arrays["x"] + arguments["amount"])
 

@@ -17,11 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import convexviz
+from convexviz import architectures
 from convexviz.datasets import guard
 from convexviz.datasets.guard_child import environment
 from convexviz.datasets.uploads import describe, load
 from convexviz.datasets.uploads_images import centre, shrink, unit
 from convexviz.errors import DataError
+from convexviz.experiments.foreign import open_result
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (12, 17), dtype=np.uint8)
@@ -197,6 +200,35 @@ def test_values_are_scaled_by_their_kind():
     assert np.array_equal(unit(np.array([[-100.0, 0.0, 300.0]])), [[0.0, 0.25, 1.0]])
     with pytest.raises(DataError, match="must not be constant, got 7 everywhere"):
         unit(np.full((2, 2), 7.0))
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    result = convexviz.solve("denoiser", **architectures.get("denoiser").smoke)
+    return result, result.save(tmp_path_factory.mktemp("stored") / "result.h5").read_bytes()
+
+
+# The child imports every architecture, with its compiled code: about a second.
+def test_a_visitors_result_is_read_as_it_was_written(stored):
+    result, data = stored
+    found = open_result(data, "mine.h5")
+    assert found.certificate == result.certificate
+    assert np.array_equal(found.arrays["denoised"], result.arrays["denoised"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: cut(data), "^mine.h5: "),
+        (lambda _data: hdf5(single_coil), "^mine.h5: "),
+        (lambda _data: b"", r"is empty \(0 bytes\)"),
+    ],
+)
+def test_what_is_no_result_is_refused_without_naming_our_folders(stored, change, said):
+    with pytest.raises(DataError, match=said) as refusal:
+        open_result(change(stored[1]), "mine.h5")
+    assert "\n" not in str(refusal.value)
+    assert "/" not in str(refusal.value)
 
 
 def a_png_bomb():
