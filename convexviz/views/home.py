@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from convexviz import architectures
+from convexviz import architectures, datasets
 from convexviz.architectures import story
 from convexviz.core.solution import Scope
 from convexviz.errors import StoreError
@@ -127,7 +127,8 @@ def _row(each: Stored) -> dict[str, Any]:
     more = [f"{written.count(scalars['n_neurons'])} neurons"]
     if np.isfinite(scalars.get("psnr_denoised", np.nan)):
         more.append(written.decibels(scalars["psnr_denoised"]))
-    data = str(result.spec.get("dataset", result.provenance["dataset"]))
+    known = datasets.registry().get(str(result.spec.get("dataset")))
+    data = known.title if known else "Given data"
     return {
         "title": f"{data}, β = {written.decay(float(result.spec['weight_decay']))}",
         "gap": float(result.certificate.relative_gap),

@@ -57,7 +57,7 @@ def inspector(
 
     The visitor's own moves come back in the Selection (after a drag, not during it).
     """
-    given = _Place(state, tuple((int(row), int(column)) for row, column in pins))
+    given = Place(state, tuple((int(row), int(column)) for row, column in pins))
     memory = _remember(key, unpack_header(payload)["id"], given)
     header = {"serial": memory.serial, "state": memory.ordered.state, "pins": memory.ordered.pins}
     callback = on_change or _nothing
@@ -74,7 +74,7 @@ def inspector(
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """Where the inspector stands: which state, which pins."""
 
     state: int
@@ -82,7 +82,7 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
-class _Memory:
+class Memory:
     """The last order to the browser, and what the browser had reported by then.
 
     An echo of the visitor's own move must not change a byte of the message, or megabytes
@@ -90,36 +90,42 @@ class _Memory:
     """
 
     payload: str
-    given: _Place
+    given: Place
     serial: int
-    ordered: _Place
+    ordered: Place
     reported: tuple[Any, Any]
 
-    def shown(self, reported: tuple[Any, Any]) -> _Place:
+    def shown(self, reported: tuple[Any, Any]) -> Place:
         """What is on screen: the visitor's later moves, else the order."""
         state, pins = self.ordered.state, self.ordered.pins
         if reported[0] is not None and reported[0] != self.reported[0]:
             state = int(reported[0])
         if reported[1] is not None and reported[1] != self.reported[1]:
             pins = tuple((int(row), int(column)) for row, column in reported[1])
-        return _Place(state, pins)
+        return Place(state, pins)
 
 
-def _remember(key: str, payload: str, given: _Place) -> _Memory:
-    """The order that holds now: a new one only if the page asks for what is not on screen."""
+def _remember(key: str, payload: str, given: Place) -> Memory:
+    """The order that holds now, kept for the next run of the page."""
     name = f"{key}.memory"
-    memory: _Memory | None = st.session_state.get(name)
-    reported = _reported(key)
-    if memory is None or memory.payload != payload:
-        serial = memory.serial + 1 if memory else 0
-        memory = _Memory(payload, given, serial, given, reported)
-    elif given != memory.given:
-        if given != memory.shown(reported):
-            memory = _Memory(payload, given, memory.serial + 1, given, reported)
-        else:
-            memory = replace(memory, given=given)
+    memory = next_order(st.session_state.get(name), payload, given, _reported(key))
     st.session_state[name] = memory
     return memory
+
+
+def next_order(
+    memory: Memory | None, payload: str, given: Place, reported: tuple[Any, Any]
+) -> Memory:
+    """A new order only if the payload is new, or the page asks for what is not on screen."""
+    if memory is None:
+        return Memory(payload, given, 0, given, reported)
+    if memory.payload != payload:
+        return Memory(payload, given, memory.serial + 1, given, reported)
+    if given == memory.given:
+        return memory
+    if given == memory.shown(reported):
+        return replace(memory, given=given)
+    return Memory(payload, given, memory.serial + 1, given, reported)
 
 
 def _reported(key: str) -> tuple[Any, Any]:
