@@ -71,7 +71,7 @@ class Spec:
                 near = difflib.get_close_matches(str(name), known, 1)
                 hint = f"did you mean {near[0]!r}? " if near else ""
                 raise SpecError(f"unknown parameter {name!r}; {hint}there are: {', '.join(known)}")
-        return cls(**fields)
+        return cls(**{name: checked(known[name], value) for name, value in fields.items()})
 
     def as_dict(self) -> dict[str, Any]:
         """Every field as a plain value, in order."""

@@ -19,19 +19,21 @@ from convexviz.experiments.export_pictures import contact_sheet
 from convexviz.experiments.result import Result
 from convexviz.experiments.store_files import write_whole
 
+HEAD = '"""The network of a convexviz result'
+
 
 def about(result: Result) -> dict[str, Any]:
     """Everything but the arrays, as plain values."""
     return {
         "architecture": result.architecture,
         "spec": dict(result.spec),
-        "primal": result.certificate.primal,
-        "dual": result.certificate.dual,
-        "relative_gap": result.certificate.relative_gap,
+        "primal": float(result.certificate.primal),
+        "dual": float(result.certificate.dual),
+        "relative_gap": float(result.certificate.relative_gap),
         "scope": str(result.certificate.scope),
         "status": str(result.status),
         "seconds": result.seconds,
-        "scalars": dict(result.scalars),
+        "scalars": {name: float(value) for name, value in result.scalars.items()},
         "provenance": dict(result.provenance),
     }
 
@@ -84,10 +86,12 @@ def torch_files(result: Result, path: Path) -> list[Path]:
 
     if not path.stem.isidentifier():
         raise SpecError(f"{path.name}: the code beside it is imported by name; use letters and _")
+    weights, code = path.with_suffix(".pt"), path.with_suffix(".py")
+    if code.exists() and not code.read_bytes().startswith(HEAD.encode()):
+        raise SpecError(f"{code}: exists and is not an export; choose another name")
     source, state = torch_source(result, path.stem)
     buffer = io.BytesIO()
     torch.save({name: torch.from_numpy(array.copy()) for name, array in state.items()}, buffer)
-    weights, code = path.with_suffix(".pt"), path.with_suffix(".py")
     return [write_whole(weights, buffer.getvalue()), write_whole(code, source.encode())]
 
 
@@ -101,14 +105,14 @@ def torch_source(result: Result, name: str) -> tuple[str, dict[str, NDArray[Any]
     if translate is None:
         raise SpecError(f"{result.architecture} has no PyTorch form; export it as npz or html")
     body, state = translate(result.network)
-    certificate = result.certificate
+    primal, dual = float(result.certificate.primal), float(result.certificate.dual)
     head = [
-        f'"""The network of a convexviz result: {result.architecture}.',
+        f"{HEAD}: {result.architecture}.",
         "",
         f"    from {name} import load",
         f'    model = load("{name}.pt")',
         "",
-        f"Primal {certificate.primal!r}, dual {certificate.dual!r}, {certificate.scope}.",
+        f"Primal {primal!r}, dual {dual!r}, {result.certificate.scope}.",
         '"""',
     ]
     spec = f"\nSPEC = {dict(result.spec)!r}\n"

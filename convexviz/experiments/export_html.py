@@ -62,7 +62,12 @@ def page(result: Result, about: Mapping[str, Any], recipe: str) -> str:
         "<h2>Certificate</h2>",
         f"<div class='gap'>{escape(f'{certificate.relative_gap:.1e}')}</div>",
         f"<div class='quiet'>relative gap. {escape(state)}</div>",
-        _table({"primal": repr(certificate.primal), "dual": repr(certificate.dual)}.items()),
+        _table(
+            {
+                "primal": repr(float(certificate.primal)),
+                "dual": repr(float(certificate.dual)),
+            }.items()
+        ),
         f"<p class='covers'>The bound covers {escape(COVERS[certificate.scope])} "
         f"({escape(str(certificate.scope))}).</p>",
         _gallery(result),

@@ -48,7 +48,7 @@ def verify(path: str | Path) -> list[Finding]:
     try:
         inspection = inspect(path)
     except StoreError as error:
-        if check_seal(Path(path)) is Sealed.CHANGED:  # it was one of ours
+        if Path(path).is_file() and check_seal(Path(path)) is Sealed.CHANGED:  # it was ours
             return [Finding("file", f"changed since it was stored; {error}")]
         raise
     findings = [Finding(*damage.split(": ", 1)) for damage in inspection.damage]
