@@ -52,6 +52,7 @@ class _DataSummary:
     def beta_max(self) -> float:
         with self._lock:
             if self._beta_max is None:
+                # Not `gram.b`: this sums as `certify` does, so that at beta_max the gap is 0.
                 correlations = adjoint(self.X, self.patterns, self.y)
                 self._beta_max = float(_row_norms(correlations).max(initial=0.0))
             return self._beta_max

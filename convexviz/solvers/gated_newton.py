@@ -15,8 +15,8 @@ from convexviz.solvers.gated_blocks import sweep_groups
 
 Indices: TypeAlias = NDArray[np.intp]
 
-_SWEEPS = 8  # between Newton steps: they settle which groups are zero
-_NEARLY_ZERO = 1e-2  # of the largest norm; such groups cut Newton steps short
+_SWEEPS = 16  # between Newton steps: they settle which groups are zero
+_NEARLY_ZERO = 0.03  # of the largest norm; such groups cut Newton steps short
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -60,10 +60,10 @@ class WorkingSet:
         norms = np.linalg.norm(self.W, axis=1)
         if not norms.any():
             return False
-        best = _newton_step(self, norms > 0)
-        if best.length < 0.5:
-            without = _newton_step(self, norms > _NEARLY_ZERO * norms.max())
-            best = min(best, without, key=lambda step: step.change)
+        support, large = norms > 0, norms > _NEARLY_ZERO * norms.max()
+        best = _newton_step(self, support)
+        if best.length < 0.5 and np.count_nonzero(large) < np.count_nonzero(support):
+            best = min(best, _newton_step(self, large), key=lambda step: step.change)
         if best.change >= 0:
             return False
         self.W += best.direction
@@ -111,19 +111,16 @@ def _solve_newton_system(
     problem: WorkingSet, groups: Indices, units: Array, norms: Array, slope: Array
 ) -> Array | None:
     """`-(G + beta/|w| (I - uu'))^-1 slope` on the support; a ridge where G is singular."""
-    d = units.shape[1]
-    k = len(groups)
-    hessian = submatrix(problem.G, groups, d)
+    k, d = units.shape
     curvature = np.eye(d) - units[:, :, None] * units[:, None, :]
     curvature *= (problem.beta / norms)[:, None, None]
-    hessian.reshape(k, d, k, d)[np.arange(k), :, np.arange(k), :] += curvature
     diagonal = np.arange(k * d)
-    largest = float(hessian[diagonal, diagonal].max(initial=0.0))
     for ridge in (0.0, 1e-13, 1e-10):
-        matrix = hessian.copy() if ridge < 1e-10 else hessian
-        matrix[diagonal, diagonal] += ridge * largest
-        # The transpose is in Fortran order, which LAPACK then overwrites without a copy.
-        _, step, info = dposv(matrix.T, -slope.ravel(), lower=1, overwrite_a=1)
+        hessian = submatrix(problem.G, groups, d)
+        hessian.reshape(k, d, k, d)[np.arange(k), :, np.arange(k), :] += curvature
+        hessian[diagonal, diagonal] *= 1.0 + ridge
+        # The transpose is in Fortran order, which LAPACK overwrites without a copy.
+        _, step, info = dposv(hessian.T, -slope.ravel(), lower=1, overwrite_a=1)
         if info == 0 and np.isfinite(step).all():
             return np.asarray(step).reshape(k, d)
     return None
@@ -158,8 +155,11 @@ def _try(problem: WorkingSet, groups: Indices, step: Array, length: float) -> _S
 def submatrix(G: Float[np.ndarray, "m m"], groups: Indices, d: int) -> Float[np.ndarray, "kd kd"]:
     """The blocks of G of these groups, copied."""
     P, k = len(G) // d, len(groups)
-    blocks = G.reshape(P, d, P, d)
-    out = np.empty((k, d, k, d))
+    if k == P:
+        return G.copy()
+    out = np.empty((k * d, k * d))
+    columns = (groups[:, None] * d + np.arange(d)).ravel()
     for row, group in enumerate(groups):
-        out[row] = blocks[group][:, groups]
-    return out.reshape(k * d, k * d)
+        rows = slice(row * d, (row + 1) * d)
+        np.take(G[group * d : (group + 1) * d], columns, axis=1, out=out[rows], mode="clip")
+    return out

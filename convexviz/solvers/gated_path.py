@@ -112,6 +112,9 @@ class GatedPath(AbstractSolver):
 def _in_ordinary_units(program: GatedProgram) -> tuple[GatedProgram, float]:
     """The program itself; or, where squares of its data would leave float64's range, the
     same program with X and y scaled by powers of two, and the factor its variables take."""
+    gram = program.gram
+    if all(1e-60 < square < 1e60 for square in (float(gram.eigenvalues.max()), gram.yy)):
+        return program, 1.0
     sizes = [float(np.abs(program.X).max(initial=0.0)), float(np.abs(program.y).max(initial=0.0))]
     if all(size == 0.0 or 1e-30 < size < 1e30 for size in sizes):
         return program, 1.0
