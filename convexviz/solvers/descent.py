@@ -106,7 +106,7 @@ def descend(problem: Regression, options: Options, seed: int, on_record: OnRecor
     for k in range(options.steps + 1):
         value = step(k)
         if k in record_at:
-            objectives.append(float(value))
+            objectives.append(value)
             seconds.append(time.perf_counter() - started)
             try:
                 on_record(k, objectives[-1], seconds[-1])
@@ -147,7 +147,7 @@ def _stepper(
                 turn = 0.5 * (1 + np.cos(np.pi * k / (options.steps + 1)))
                 group["lr"] = rate * (0.01 + 0.99 * turn)
         value = gradient() if options.optimizer != "lbfgs" else objective()
-        before = float(value)
+        before = float(value.detach())
         optimiser.step(gradient)
         return before
 

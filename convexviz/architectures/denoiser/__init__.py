@@ -11,6 +11,16 @@ from convexviz.architectures.denoiser.spec import Spec
 from convexviz.architectures.denoiser.torch_module import torch_module
 from convexviz.solvers.choose import choose
 
+OPENING = {
+    "dataset": "mri",
+    "kernel_size": 7,
+    "n_gates": 64,
+    "normalise": "standard",
+    "bias": True,
+    "weight_decay": 180.0,
+    "tolerance": 1e-5,
+}
+
 ARCHITECTURE = Architecture(
     name="denoiser",
     title="Denoiser",
@@ -30,5 +40,6 @@ ARCHITECTURE = Architecture(
     recompute=recompute,
     descent=problem,
     smoke={"dataset": "tiny", "kernel_size": 2, "weight_decay": 0.1, "n_gates": 12},
+    stored=(OPENING,),
     torch_module=torch_module,
 )

@@ -90,7 +90,9 @@ function attachPointer(app, square) {
     if (event.pointerType === 'mouse') clickPin(app, pixel);
   };
   square.onpointercancel = () => { from = null; };
-  square.onpointerleave = () => {
+  square.onpointerleave = (event) => {
+    // A finger leaves with every tap: where it was is still what it chose.
+    if (event.pointerType !== 'mouse') return;
     app.hovering = false;
     if (app.held.pins.length === 1) app.held.cursor = app.held.pins[0];
     app.request();

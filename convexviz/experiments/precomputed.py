@@ -1,0 +1,70 @@
+"""The results that ship with the app, so that every page opens on something real.
+
+A stored result is a path: one file serves every weight decay of a slider, so it is named by its
+family, the key of everything but the weight decay. It carries a race as well: `descent_objectives`
+and `descent_seconds` of gradient descent on the same objective, at the asked weight decay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from convexviz import architectures
+from convexviz.errors import StoreError
+from convexviz.experiments import path, store
+from convexviz.experiments.descent import descend
+from convexviz.experiments.key import key
+from convexviz.experiments.result import Result
+from convexviz.experiments.run import request
+from convexviz.solvers.base import OnIteration, silent
+
+FOLDER = Path(__file__).parents[2] / "assets" / "precomputed"
+DESCENT: Mapping[str, Any] = {"width": 64, "steps": 400, "seeds": 3, "optimizer": "adam"}
+
+
+def family(architecture: str, spec: Mapping[str, Any], data_sha256: str = "") -> str:
+    """The key of everything but the weight decay."""
+    rest = {name: value for name, value in spec.items() if name != "weight_decay"}
+    return key(architecture, rest, data_sha256)
+
+
+def file_name(architecture: str, name: str) -> str:
+    """How the file of a family is called, shipped or stored on this machine."""
+    return f"{architecture}-{name}.h5"
+
+
+def declared() -> Iterator[tuple[str, Mapping[str, Any], Path]]:
+    """Architecture, fields and file of every result that ships, the opening ones first."""
+    for arch in architectures.registry().values():
+        for fields in arch.stored:
+            spec = arch.spec.of(fields).as_dict()
+            yield arch.name, fields, FOLDER / file_name(arch.name, family(arch.name, spec))
+
+
+def is_current(architecture: str, fields: Mapping[str, Any], file: Path) -> bool:
+    """Whether the file is there, whole, and of the spec and schema that are declared."""
+    try:
+        spec = architectures.get(architecture).spec.of(fields).as_dict()
+        return dict(store.read(file).spec) == spec
+    except StoreError:
+        return False
+
+
+def compute(
+    architecture: str,
+    fields: Mapping[str, Any],
+    *,
+    device: str = "cpu",
+    on_iteration: OnIteration = silent,
+) -> Result:
+    """One result that ships: the path, and the race at its own weight decay."""
+    asked = request(architecture, None, fields, device)
+    result = path.solve_path(asked, report=on_iteration)
+    if asked.arch.depth(asked.spec) > 1:
+        return result
+    race = descend(architecture, device=device, **DESCENT, **fields)
+    runs = {"descent_objectives": race.objectives, "descent_seconds": race.seconds}
+    return replace(result, arrays={**result.arrays, **runs})

@@ -1,0 +1,19 @@
+// Copies the address of the page, which holds the whole state.
+export default function ({parentElement: root}) {
+  K.roles(root);
+  const button = root.querySelector('.share');
+  const told = root.querySelector('.told');
+  button.onclick = async () => {
+    const address = window.location.href;
+    let words = 'Link copied';
+    try {
+      await navigator.clipboard.writeText(address);
+    } catch {
+      window.prompt('Copy this link', address); // the clipboard needs https or localhost
+      words = '';
+    }
+    told.textContent = words;
+    setTimeout(() => { told.textContent = ''; }, 2000);
+  };
+  return K.watch(root, () => K.roles(root));
+}

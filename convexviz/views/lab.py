@@ -1,0 +1,191 @@
+"""The page of an architecture: settings, hero, story, figures. `show(name)` is all a page calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from convexviz import architectures
+from convexviz.architectures.base import Architecture
+from convexviz.architectures.story import Card
+from convexviz.errors import ConvexvizError
+from convexviz.experiments import path, precomputed, store
+from convexviz.experiments.jobs_job import Job
+from convexviz.experiments.result import Result
+from convexviz.views import controls, exports, frame, heroes, library, own, panels, race, work
+from convexviz.views.share import share
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the page is asked to show: a family of weight decays, and where its arrays come from."""
+
+    arch: Architecture
+    spec: Any
+    arrays: Mapping[str, Any] | None
+    family: str
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What a child must be told; a caller's arrays name no dataset."""
+        fields: dict[str, Any] = self.spec.as_dict()
+        return {k: v for k, v in fields.items() if not (self.arrays and k == "dataset")}
+
+
+def show(name: str) -> None:
+    """Draw the lab of the architecture `name`."""
+    arch = architectures.get(name)
+    hero = heroes.of(name)
+    frame.heading(arch.title, hero.SENTENCE)
+    wanted = _toolbar(arch)
+    if wanted is None:
+        return
+    result = _result(wanted)
+    _solving(wanted, result)
+    shown = result or _last(arch)
+    if shown is None:
+        st.info("Nothing is solved yet. Press Solve.")
+        return
+    _below_toolbar(arch, shown, wanted if result is not None else None)
+
+
+def _toolbar(arch: Architecture) -> Wanted | None:
+    """Settings, own data, Share, Reset; the valid request they make, or None with the reason."""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{arch.name}.toolbar"):
+        with st.popover("Settings", width="content"):
+            fields = controls.read(arch, arch.stored[0])
+        with st.popover("Your images", width="content"):
+            mine = own.chooser(arch)
+        with st.popover("Export", width="content"):
+            exported = st.container()
+        share(f"{arch.name}.share")
+        st.button("Reset", key="reset." + arch.name, on_click=controls.reset, args=(arch,))
+    try:
+        arrays = None
+        if mine is not None:
+            fields["dataset"] = "given"
+            arrays = mine.arrays(fields["noise_std"], fields["seed"])
+        spec = arch.spec.of({**arch.stored[0], **fields})
+    except ConvexvizError as error:
+        st.error(str(error))
+        return None
+    digest = own.digest(arrays) if arrays else ""
+    st.session_state[f"{arch.name}.export"] = exported
+    return Wanted(arch, spec, arrays, precomputed.family(arch.name, spec.as_dict(), digest))
+
+
+def _result(wanted: Wanted) -> Result | None:
+    if wanted.arrays is not None:
+        return library.private().get(wanted.family)
+    return library.find(wanted.arch.name, wanted.family)
+
+
+def _solving(wanted: Wanted, result: Result | None) -> None:
+    """The way from settings to a result: the Solve button, or the running solve."""
+    name, slot = wanted.arch.name, f"{wanted.arch.name}.job"
+    asked = f"{name}.asked"
+    if result is not None:
+        if st.session_state.get(asked) not in (None, wanted.family):
+            work.cancel(name, slot)  # the settings moved on to something that is known
+        return
+    running = work.job_in(slot)
+    if running is not None and st.session_state.get(asked) != wanted.family:
+        work.cancel(name, slot)
+        running = None
+    first_visit = f"{name}.visited" not in st.session_state
+    if running is None and first_visit:
+        _submit(wanted, slot)  # a shared link is solved at once
+    elif running is None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                "Solve", key=f"{name}.solve", type="primary", on_click=_submit, args=(wanted, slot)
+            )
+            st.markdown("These settings are not solved yet; the picture is of the last ones.")
+
+    def take(job: Job) -> None:
+        assert job.result_path is not None  # the job is done
+        solved = store.read(job.result_path)
+        if wanted.arrays is not None:
+            library.private().put(wanted.family, solved)
+        else:
+            library.keep(solved, wanted.family)
+
+    work.panel(name, slot, wanted.spec.tolerance, take)
+
+
+def _submit(wanted: Wanted, slot: str) -> None:
+    st.session_state[f"{wanted.arch.name}.asked"] = wanted.family
+    arguments = {"architecture": wanted.arch.name, "fields": wanted.fields}
+    work.submit(wanted.arch.name, slot, "solve_path", arguments, wanted.arrays)
+
+
+def _last(arch: Architecture) -> Result | None:
+    """The result shown last in this session, else the one the page opens with."""
+    known = st.session_state.get(f"{arch.name}.last")
+    for family in (
+        known,
+        precomputed.family(arch.name, arch.spec.of(arch.stored[0]).as_dict()),
+    ):
+        if family is not None:
+            found = library.private().get(family) or library.find(arch.name, family)
+            if found is not None:
+                return found
+    return None
+
+
+def _below_toolbar(arch: Architecture, result: Result, wanted: Wanted | None) -> None:
+    st.session_state[f"{arch.name}.visited"] = True
+    if wanted is not None:
+        st.session_state[f"{arch.name}.last"] = wanted.family
+    name = f"{arch.name}.weight_decay"
+    index = _index(result, st.query_params.get(name))
+    index = heroes.of(arch.name).show(result, index)
+    here = path.at(result, index)
+    if index != opening_index(result) or name in st.query_params:
+        st.query_params[name] = f"{here.spec['weight_decay']:g}"
+    with st.session_state.pop(f"{arch.name}.export"):
+        exports.menu(here, f"{arch.name}.export")
+    st.space("medium")
+    panels.tell(arch.name, lambda card: _apply(arch, card))
+    label = (
+        f"{precomputed.family(arch.name, result.spec, result.provenance['data_sha256'])}-{index}"
+    )
+    panels.show(here, lambda: race.show(here, label))
+
+
+def opening_index(result: Result) -> int:
+    """The path's place of the weight decay that was asked for."""
+    decays = result.arrays.get("path_weight_decay")
+    if decays is None:
+        return 0
+    return int(np.argmin(np.abs(np.log(decays / result.spec["weight_decay"]))))
+
+
+def _index(result: Result, asked: str | None) -> int:
+    """The place on the path nearest to the weight decay in the address; nonsense is ignored."""
+    decays = result.arrays.get("path_weight_decay")
+    try:
+        value = float(asked or "nan")
+    except ValueError:
+        value = np.nan
+    if decays is None or not (np.isfinite(value) and value > 0):
+        return opening_index(result)
+    return int(np.argmin(np.abs(np.log(decays / value))))
+
+
+def _apply(arch: Architecture, card: Card) -> None:
+    """Set the page to what a card of the story speaks of."""
+    fields = arch.spec.of(arch.stored[0]).as_dict()
+    for name, value in card.settings.items():
+        if name == "panel":
+            st.session_state[f"{arch.name}.panel"] = None if value == "hero" else value
+        elif name == "weight_decay":
+            st.query_params[f"{arch.name}.weight_decay"] = str(value)
+        elif name in fields:
+            st.session_state[controls.key_of(arch, name)] = value
+        else:
+            heroes.of(arch.name).apply(name, value)

@@ -1,0 +1,88 @@
+"""A visitor's own image: looked into and decoded in a limited child, then trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from convexviz.architectures.base import Architecture
+from convexviz.datasets import uploads
+from convexviz.datasets.bundled import halves
+from convexviz.errors import ConvexvizError
+from convexviz.experiments.key import sha256_of
+
+TYPES = ["png", "jpg", "jpeg", "npy", "npz", "h5"]
+LARGEST_MB = 64
+NARROWEST_HALF = 24  # pixels: narrower pictures are trained on whole
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """One image of the visitor's, clean as far as anybody knows."""
+
+    name: str
+    image: NDArray[np.float64]
+
+    def arrays(self, noise_std: float, seed: int) -> dict[str, Any]:
+        """Clean and noisy, the right half held out where the image is wide enough."""
+        rng = np.random.default_rng([seed, 0])
+        if self.image.shape[1] < 2 * NARROWEST_HALF:
+            clean = self.image[None]
+            return {"clean": clean, "noisy": clean + noise_std * rng.standard_normal(clean.shape)}
+        both = halves(self.image)
+        arrays = {}
+        for prefix, clean in (("", both.train), ("test_", both.test)):
+            arrays[f"{prefix}clean"] = clean
+            arrays[f"{prefix}noisy"] = clean + noise_std * rng.standard_normal(clean.shape)
+        return arrays
+
+
+def chooser(arch: Architecture) -> Own | None:
+    """The uploader and its choices; the chosen image, or None."""
+    slot = f"{arch.name}.own"
+    file = st.file_uploader(
+        "PNG, JPEG, npy, npz or fastMRI HDF5",
+        type=TYPES,
+        key=f"{slot}.file",
+        max_upload_size=LARGEST_MB,
+        help="It stays on this server, in memory, and is never stored. Up to 25 megapixels.",
+    )
+    if file is None:
+        return None
+    try:
+        upload = _described(file.file_id, file.name, file)
+        return _chosen(slot, upload)
+    except ConvexvizError as error:
+        st.error(str(error))
+        return None
+
+
+@st.cache_resource(show_spinner="Looking into the file…", max_entries=4)
+def _described(_file_id: str, name: str, _file: Any) -> uploads.Upload:
+    return uploads.describe(_file.getvalue(), name)
+
+
+def _chosen(slot: str, upload: uploads.Upload) -> Own:
+    names = [choice.name for choice in upload.choices]
+    name = names[0]
+    if len(names) > 1:
+        name = st.selectbox("What to show", names, key=f"{slot}.choice")
+    choice = upload.choice(name)
+    index = 0
+    if choice.slices > 1:
+        index = st.slider("Slice", 0, choice.slices - 1, choice.slices // 2, key=f"{slot}.slice")
+    side = st.select_slider("Largest side", [64, 128, 256, 512], 256, key=f"{slot}.side")
+    for warning in upload.warnings:
+        st.caption(warning)
+    image = uploads.load(upload, choice=name, slice=index, max_side=side)[0]
+    st.image(image.clip(0, 1), caption=f"{choice.says or upload.filename}", width=160)
+    return Own(upload.filename, image)
+
+
+def digest(arrays: dict[str, Any]) -> str:
+    """The checksum that tells one visitor's images from another's."""
+    return sha256_of(arrays)

@@ -1,0 +1,83 @@
+"""Below the hero: one figure at a time, what to notice in it, and the story that leads there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from convexviz import figures
+from convexviz.architectures import story
+from convexviz.experiments.result import Result
+from convexviz.figures.picture import Theme
+from convexviz.views import theme
+from convexviz.views.frame import scale
+
+RACE = "Race"
+
+
+def chosen(name: str, titles: list[str]) -> str:
+    """Which figure is on: a choice that lives in the address."""
+    return str(
+        st.segmented_control(
+            "Figure",
+            titles,
+            default=titles[0],
+            required=True,
+            key=f"{name}.panel",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        or titles[0]
+    )
+
+
+def show(result: Result, race: Callable[[], None]) -> None:
+    """The chosen figure at the left, its caption at the right; `race` draws the race."""
+    name = result.architecture
+    pictures = figures.for_architecture(name)
+    title = chosen(name, [RACE, *pictures])
+    if title == RACE:
+        race()
+        return
+    picture = pictures[title]
+    left, right = st.columns([0.745, 0.255], gap="medium")
+    with left:
+        figure = picture(result, Theme(roles=theme.roles(), scale=scale()))
+        plot(figure, f"{name}.figure.{title}", picture.alt(result))
+    with right:
+        st.subheader("What to notice", anchor=False)
+        st.markdown(picture.caption(result))
+
+
+def plot(figure: Any, key: str, alt: str) -> None:
+    """A finished figure, in its own template."""
+    config = {"displayModeBar": False, "responsive": True}
+    st.plotly_chart(figure, key=key, theme=None, config=config, alt=alt)
+
+
+def tell(name: str, apply: Callable[[story.Card], None]) -> None:
+    """The story, a card at a time; showing a card sets the page to what it speaks of."""
+    cards = story.of(name)
+    if not cards:
+        return
+    place = f"{name}.card"
+    step = min(max(int(st.session_state.get(place, 0)), 0), len(cards) - 1)
+
+    def go(to: int) -> None:
+        st.session_state[place] = to
+        apply(cards[to])
+
+    with st.container(border=True, key=f"{name}.story"):
+        head, moves = st.columns([0.7, 0.3], vertical_alignment="center")
+        with head:
+            st.subheader(cards[step].title, anchor=False)
+        with moves, st.container(horizontal=True, horizontal_alignment="right"):
+            st.button(
+                "Back", key=f"{place}.back", disabled=step == 0, on_click=go, args=(step - 1,)
+            )
+            last = step == len(cards) - 1
+            st.button("Next", key=f"{place}.next", disabled=last, on_click=go, args=(step + 1,))
+        st.markdown(cards[step].body)
+        st.caption(f"{step + 1} of {len(cards)}")

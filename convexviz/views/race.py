@@ -1,0 +1,87 @@
+"""Gradient descent beside the convex program: run on demand, in a child, kept in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from convexviz.experiments.jobs_job import Job
+from convexviz.experiments.result import Result
+from convexviz.figures import race
+from convexviz.figures.picture import Theme
+from convexviz.views import panels, theme, work
+from convexviz.views.frame import scale
+from convexviz.views.memory import LastFew
+
+OPTIONS = {"width": 64, "steps": 150, "seeds": 3, "optimizer": "adam"}
+_KEPT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What the race figure needs of a Descent."""
+
+    objectives: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+
+
+@st.cache_resource(show_spinner=False)
+def _memory() -> LastFew[Runs]:
+    return LastFew(_KEPT)
+
+
+def stored(result: Result) -> Runs | None:
+    """The race that ships inside a stored result, for its own weight decay."""
+    arrays = result.arrays
+    if "descent_objectives" not in arrays:
+        return None
+    return Runs(arrays["descent_objectives"], arrays["descent_seconds"])
+
+
+def show(result: Result, name: str) -> None:
+    """The race if it was run for this result (`name` tells results apart), else the way to it."""
+    arch = result.architecture
+    runs = stored(result) or _memory().get(name)
+    left, right = st.columns([0.745, 0.255], gap="medium")
+    if runs is not None:
+        with left:
+            figure = race.race(result, runs, Theme(roles=theme.roles(), scale=scale()))
+            panels.plot(figure, f"{arch}.race", race.alt(result, runs))
+        with right:
+            st.subheader("What to notice", anchor=False)
+            st.markdown(race.caption(result, runs))
+        return
+    slot = f"{arch}.race.job"
+    with left:
+        if work.job_in(slot) is None:
+            st.markdown(
+                "Gradient descent has not been run at this weight decay. It trains the same "
+                "network on the same objective: three starts of Adam, at most a minute."
+            )
+            st.button(
+                "Run gradient descent", key=f"{arch}.race.run", on_click=start, args=(result, slot)
+            )
+        work.panel(arch, slot, 1e-6, lambda job: _memory().put(name, _read(job)))
+
+
+def start(result: Result, slot: str) -> None:
+    """Send the same problem to descent."""
+    given = result.provenance["dataset"] == "given"
+    fields = {k: v for k, v in result.spec.items() if not (given and k == "dataset")}
+    arguments: dict[str, Any] = {
+        "architecture": result.architecture,
+        "fields": fields,
+        "options": OPTIONS,
+    }
+    arrays = dict(result.data) if given else None
+    work.submit(result.architecture, slot, "descend", arguments, arrays)
+
+
+def _read(job: Job) -> Runs:
+    assert job.result_path is not None  # the job is done
+    with np.load(job.result_path, allow_pickle=False) as file:
+        return Runs(file["objectives"], file["seconds"])

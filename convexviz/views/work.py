@@ -1,0 +1,120 @@
+"""A slow solve as a page shows it: queued, running with progress and Cancel, or told why not."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from convexviz.errors import ConvexvizError
+from convexviz.experiments.jobs import Queue
+from convexviz.experiments.jobs_job import Job
+from convexviz.figures import numbers
+from convexviz.views.controls import owner_key
+
+POLL_SECONDS = 0.4
+
+
+@st.cache_resource(show_spinner=False)
+def queue() -> Queue:
+    """The one queue of this server."""
+    return Queue()
+
+
+def owner(name: str) -> str:
+    """This tab's token: its jobs end when it stops asking after them."""
+    return str(st.session_state.setdefault(owner_key(name), uuid.uuid4().hex))
+
+
+def submit(
+    name: str, slot: str, task: str, arguments: Mapping[str, Any], arrays: Any = None
+) -> None:
+    """Start a job in `slot` of the session; a refusal is kept there to be shown."""
+    cancel(name, slot)
+    try:
+        job = queue().submit(
+            f"convexviz.experiments.tasks:{task}", arguments, arrays, owner=owner(name)
+        )
+        st.session_state[slot] = job
+    except ConvexvizError as error:
+        st.session_state[f"{slot}.refused"] = str(error)
+
+
+def job_in(slot: str) -> Job | None:
+    """The job that a slot of the session holds."""
+    job: Job | None = st.session_state.get(slot)
+    return job
+
+
+def cancel(name: str, slot: str) -> None:
+    """Stop what runs in a slot and forget it."""
+    st.session_state.pop(f"{slot}.refused", None)
+    job = st.session_state.pop(slot, None)
+    if job is not None:
+        job.discard()
+    queue().touch(owner(name))
+
+
+def panel(name: str, slot: str, goal: float, take: Callable[[Job], None]) -> None:
+    """Where the job in `slot` stands; `take` receives a finished one, once."""
+    refused = st.session_state.get(f"{slot}.refused")
+    if refused:
+        st.error(refused)
+    job = job_in(slot)
+    if job is None:
+        return
+    if job.is_over:
+        _finish(slot, job, take)
+        return
+    _poll(name, slot, goal)
+
+
+def _finish(slot: str, job: Job, take: Callable[[Job], None]) -> None:
+    st.session_state.pop(slot, None)
+    try:
+        if job.state == "done":
+            take(job)
+        elif job.state == "failed":
+            st.session_state[f"{slot}.refused"] = job.error
+            st.error(job.error)
+    finally:
+        job.discard()
+    if job.state == "done":
+        st.rerun()
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _poll(name: str, slot: str, goal: float) -> None:
+    job = job_in(slot)
+    if job is None:
+        return
+    queue().touch(owner(name))
+    if job.is_over:
+        st.rerun()
+    with (
+        st.container(border=True, key=f"{slot}.panel"),
+        st.container(horizontal=True, vertical_alignment="center"),
+    ):
+        value, words = progress(job, goal)
+        st.progress(value, text=words)
+        st.button("Cancel", key=f"{slot}.cancel", on_click=cancel, args=(name, slot))
+
+
+def progress(job: Job, goal: float) -> tuple[float, str]:
+    """How far in [0, 1], and the sentence beside it."""
+    if job.state == "queued":
+        wait = "" if job.estimate is None else f", about {numbers.seconds(job.estimate)}"
+        return 0.0, f"Waiting, place {job.place} in the queue{wait}"
+    if not job.progress:
+        return 0.0, f"Setting up, {numbers.seconds(job.seconds)}"
+    last = job.progress[-1]
+    if last.stage:  # descent: it has no bound to approach
+        return 0.5, f"{last.stage}, step {last.iteration}, objective {last.primal:.4g}"
+    gap = max(last.primal - last.dual, 0.0) / max(abs(last.primal), 1e-300)
+    solved = sum(1 for update in job.progress if update.iteration == 0)
+    done = math.log10(max(gap, goal)) / math.log10(goal) if gap < 1 else 0.0
+    words = f"Solving weight decay {solved}: gap {numbers.gap(gap)}, goal {numbers.gap(goal)}"
+    return min(max(done, 0.0), 1.0), words
