@@ -87,7 +87,7 @@ function attachPointer(app, square) {
     if (!press || press.dragged) return;
     const pixel = pixelUnder(app, square, event);
     moveProbe(app, pixel);
-    if (event.pointerType === 'mouse') clickPin(app, pixel);
+    if (event.pointerType === 'mouse') clickPin(app, pixel, event);
   };
   square.onpointercancel = () => { from = null; };
   square.onpointerleave = (event) => {
@@ -99,15 +99,19 @@ function attachPointer(app, square) {
   };
 }
 
-/** The second click of a double click undoes what the first one pinned. */
-function clickPin(app, pixel) {
-  app.before = {pins: app.held.pins, older: app.held.older, time: performance.now()};
+/** The second click of a double click pins nothing, and what the first pinned is undone. */
+function clickPin(app, pixel, {clientX: x, clientY: y}) {
+  const {click} = app;
+  const time = performance.now();
+  const second = click && time - click.time < 500 && Math.hypot(x - click.x, y - click.y) < 6;
+  if (second && app.view.z > 1) return;
+  app.click = {pins: app.held.pins, time, x, y};
   pinPixel(app, pixel);
 }
 
 function doubleClick(app, event) {
   if (event.target.closest('.zoom') || app.view.z === 1) return;
-  if (app.before && performance.now() - app.before.time < 800) setPins(app, app.before.pins);
+  if (app.click && performance.now() - app.click.time < 1000) setPins(app, app.click.pins);
   resetZoom(app);
   app.request();
 }

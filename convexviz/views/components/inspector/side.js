@@ -17,7 +17,8 @@ function writeSlider(app) {
   slider.value = at;
   slider.style.setProperty('--at', `${(100 * at) / Math.max(1, app.model.order.length - 1)}%`);
   const units = unitWords(app.model, app.held.state);
-  slider.setAttribute('aria-valuetext', `${words}, ${app.state.unit.length} ${units.many}`);
+  const used = app.state.unit.length;
+  slider.setAttribute('aria-valuetext', `${words}, ${used} ${used === 1 ? units.one : units.many}`);
   app.find('.decay output').textContent = words;
   app.find('.decay .less').textContent = `more ${units.many}`;
   app.find('.decay .more').textContent = `fewer ${units.many}`;

@@ -34,7 +34,7 @@ function sayProbe(app, words) {
   const [row, column] = probe.pixel;
   const where = aside(`Row ${row}, column ${column}${probe.letter ? ', pinned' : ''}. `);
   const total = app.state.unit.length;
-  const count = `${where}<b>${probe.active}</b> of ${total} ${words.many} `
+  const count = `${where}<b>${probe.active}</b> of ${total} ${total === 1 ? words.one : words.many} `
     + `${probe.active === 1 ? 'is' : 'are'} ${words.on} here. `;
   const others = `<b>${formatCount(probe.count)}</b> pixel${probe.count > 1 ? 's share' : ' uses'}`;
   if (isCovered(app, probe)) {
