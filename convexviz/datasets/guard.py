@@ -25,7 +25,7 @@ from typing import IO, Any
 import numpy as np
 from jaxtyping import Float
 
-from convexviz.datasets.guard_child import environment, one_line
+from convexviz.datasets.guard_child import bare_environment, one_line
 from convexviz.errors import DataError, WorkError
 
 MEGABYTE = 1 << 20
@@ -111,7 +111,7 @@ def _ask(request: Mapping[str, Any], file: IO[bytes]) -> tuple[bytes, int | None
         stdin=file,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # HDF5 prints pages about a damaged file
-        env=environment(1),
+        env=bare_environment(),
         start_new_session=True,
     )
     try:

@@ -16,6 +16,11 @@ from pathlib import Path
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 THREAD_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
+_HARMLESS = {
+    *THREAD_POOLS,
+    *("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "NUMBA_CACHE_DIR"),
+    *("PYTHONPATH", "PYTHONUNBUFFERED"),
+}
 _PR_SET_PDEATHSIG = 1
 _NICENESS = 5
 
@@ -67,6 +72,11 @@ def environment(threads: int) -> dict[str, str]:
     pools = {name: str(threads) for name in THREAD_POOLS}
     search = os.pathsep.join(filter(None, [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]))
     return {**pools, **os.environ, "PYTHONPATH": search, "PYTHONUNBUFFERED": "1"}
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment of a child that reads a stranger's file: no secret of the server is in it."""
+    return {name: value for name, value in environment(1).items() if name in _HARMLESS}
 
 
 def one_line(text: object, longest: int = 300) -> str:

@@ -39,7 +39,7 @@ TASKS = "convexviz.experiments.tasks"
 _LOOK_SECONDS = 0.02  # a process fills about 40 MB in that time
 _STANDBY_SECONDS = 60.0
 _LONGEST_ARGUMENTS = 1 << 15  # fits a pipe, so that sending never waits for the child
-_KEEP_SECONDS = 60.0  # a result that nobody fetched
+_KEEP_SECONDS = 300.0  # a result that nobody fetched: browsers slow hidden tabs to a look a minute
 
 
 class Queue:
@@ -232,7 +232,7 @@ class Queue:
         stale = time.monotonic() - _KEEP_SECONDS
         for job in self._over:
             if job.touched < stale or job.state != "done":
-                shutil.rmtree(job.request.folder, ignore_errors=True)
+                job.discard()
         self._over = [job for job in self._over if job.request.folder.exists()]
 
     def _number(self) -> None:
