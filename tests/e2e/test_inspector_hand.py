@@ -236,6 +236,12 @@ def test_a_rerun_of_the_page_keeps_what_the_visitor_holds(bench: Page) -> None:
     expect(bench.locator(".decay output")).to_have_text("10")
 
 
+def test_an_order_from_outside_the_picture_is_brought_inside(page: Page) -> None:
+    open_inspector(page, payload(), {"state": 99, "pins": [[9999, -3], [1, 2], [3, 4]]})
+    assert page.evaluate("root.__app.held.pins") == [[H - 1, 0], [1, 2]]
+    assert page.evaluate("root.__app.held.state") == 2
+
+
 def test_the_filter_in_question_is_covered_until_it_is_predicted(page: Page) -> None:
     open_inspector(page, payload(quiz=True))
     reveal = page.get_by_role("button", name="Reveal")

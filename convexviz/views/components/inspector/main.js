@@ -2,13 +2,22 @@
 
 const IMAGES = ['clean', 'noisy', 'denoised', 'error'];
 
+/** An order may come from an address that somebody typed. */
+function within(meta, {state, pins}) {
+  return {
+    state: Math.max(0, Math.min(meta.states.length - 1, state)),
+    pins: pins.slice(0, 2).map((pixel) => clampPixel({meta}, pixel)),
+  };
+}
+
 /** What the visitor holds; kept on the root, so that a rerun of the page changes nothing. */
 function startHeld(meta, command) {
+  const {state, pins} = within(meta, command);
   return {
-    state: command.state,
-    pins: command.pins,
+    state,
+    pins,
     older: 0,
-    cursor: command.pins[0] ?? meta.probe ?? [Math.floor(meta.h / 2), Math.floor(meta.w / 2)],
+    cursor: pins[0] ?? meta.probe ?? [Math.floor(meta.h / 2), Math.floor(meta.w / 2)],
     path: -1,
     quiz: {choice: null, told: false},
   };
@@ -101,10 +110,8 @@ function drawAll(app) {
 
 /** An order from the page (a link, a story card): go there. */
 function obey(app, command) {
-  app.held.state = command.state;
-  app.held.pins = command.pins;
-  app.held.older = 0;
-  if (command.pins.length) [app.held.cursor] = command.pins;
+  Object.assign(app.held, within(app.meta, command), {older: 0});
+  if (app.held.pins.length) [app.held.cursor] = app.held.pins;
   drawAll(app);
 }
 

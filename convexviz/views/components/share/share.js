@@ -1,6 +1,6 @@
 // Copies the address of the page, which holds the whole state.
 export default function ({parentElement: root}) {
-  K.roles(root);
+  readRoles(root);
   const button = root.querySelector('.share');
   const told = root.querySelector('.told');
   button.onclick = async () => {
@@ -15,5 +15,5 @@ export default function ({parentElement: root}) {
     told.textContent = words;
     setTimeout(() => { told.textContent = ''; }, 2000);
   };
-  return K.watch(root, () => K.roles(root));
+  return watchLook(root, () => readRoles(root));
 }
