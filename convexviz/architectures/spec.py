@@ -83,7 +83,7 @@ def params(spec: type[Spec]) -> dict[str, Field]:
     hints = get_type_hints(spec, include_extras=True)
     return {
         f.name: Field(f.name, hints[f.name].__origin__, f.default, hints[f.name].__metadata__[0])
-        for f in dataclasses.fields(spec)  # type: ignore[arg-type]
+        for f in dataclasses.fields(spec)
     }
 
 
@@ -112,12 +112,13 @@ def checked(field: Field, value: Any) -> Any:
         if not isinstance(value, str) or value not in field.param.choices:
             raise refusal
         return str(value)
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise refusal
-    if not field.param.low <= value <= field.param.high:
+    number = float(value)
+    if not (math.isfinite(number) and field.param.low <= number <= field.param.high):
         raise refusal
-    if field.kind is int:
-        if int(value) != value:
-            raise refusal
-        return int(value)
-    return float(value)
+    if field.kind is float:
+        return number
+    if number != int(number):
+        raise refusal
+    return int(number)

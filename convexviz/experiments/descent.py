@@ -67,18 +67,10 @@ def descend(  # noqa: PLR0913 - the public API is fixed
     """
     options = Options(int_of(width), int_of(steps), optimizer, learning_rate, device)
     starts = _seeds(seeds)
-    arch, spec, arrays = prepare(architecture, data, fields)
-    device_name(device)
-    problem = arch.descent(spec, arrays)
-    runs = [
-        train(
-            problem,
-            options,
-            seed,
-            lambda k, f, s, i=i: on_record(i, k, f, s) if on_record else None,
-        )
-        for i, seed in enumerate(starts)
-    ]
+    asked = request(architecture, data, fields, device)
+    problem = asked.arch.descent(asked.spec, asked.arrays)
+    report = on_record or _silent
+    runs = [train(problem, options, seed, partial(report, i)) for i, seed in enumerate(starts)]
     best = min(runs, key=lambda run: run.objective)
     records = min(len(run.objectives) for run in runs)  # a cancelled start is shorter
     return Descent(
@@ -104,6 +96,12 @@ def _seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
     if isinstance(seeds, bool) or not found:
         raise SpecError(f"seeds must be a number of starts >= 1 or a list of seeds, got {seeds!r}")
     for seed in found:
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        if not is_seed(seed):
             raise SpecError(f"seeds must be integers >= 0, got {seed!r}")
     return tuple(int(seed) for seed in found)
+
+
+def is_seed(value: Any) -> bool:
+    """Whether `value` is an integer >= 0."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return whole and value >= 0

@@ -59,7 +59,7 @@ def device_name(device: str) -> str:
     """
     if device == "cpu":
         return "cpu"
-    if not isinstance(device, str) or not device.startswith("cuda"):
+    if not str(device).startswith("cuda"):
         raise SpecError(f"device must be 'cpu' or 'cuda', got {device!r}")
     import torch
 

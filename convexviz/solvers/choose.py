@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from convexviz.core.gated import GatedProgram
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.relu import ReluProgram
@@ -28,5 +30,5 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
     if isinstance(program, NeuronProgram):
         from convexviz.solvers.adaptive import Adaptive
 
-        return Adaptive(tolerance=tolerance, seed=seed)
+        return Adaptive(tolerance=tolerance, rng=np.random.default_rng([seed, 3]))
     raise IncompatibleSolver(f"no solver takes a {type(program).__name__}")

@@ -171,7 +171,7 @@ class _Rows:
 
     def bits(self, network: Network) -> NDArray[np.uint32]:
         """Which neurons are on, a bit each: (pixels, words) of the whole picture."""
-        packed = []
+        packed: list[NDArray[Any] | None] = []
         for rows, shape in zip(self.stages, self.shapes, strict=True):
             if rows is None or shape is None:
                 packed.append(None)
@@ -181,6 +181,7 @@ class _Rows:
             full = np.zeros((len(on), 4 * words), np.uint8)
             full[:, : on.shape[1]] = on
             packed.append(full.view("<u4").reshape(*shape, words))
+        assert packed[0] is not None
         return np.ascontiguousarray(self.picture.lay(packed[0], packed[1]))
 
     def denoise(self, network: DenoiserNetwork) -> tuple[NDArray[Any], NDArray[Any] | None]:
