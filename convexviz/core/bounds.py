@@ -32,7 +32,7 @@ def dual_value(
     scale = abs(along)
     if largest > 0:
         scale = min(scale, weight_decay * (size / largest))
-    return max(0.0, scale * abs(along) - 0.5 * scale**2)
+    return float(max(0.0, scale * abs(along) - 0.5 * scale**2))
 
 
 def network_lower_bound(

@@ -83,17 +83,20 @@ def minimise(
     """A minimiser of `problem` from the feasible point `V` whose objective is about `objective`."""
     faces = [_tight(cone, v) for cone, v in zip(problem.cones, V, strict=True)]
     faces = [_independent(c, f) for c, f in zip(problem.cones, faces, strict=True)]
-    stalled = 0
+    stalled = quiet = 0
+    gained = 0.0
     for _ in range(max_iterations):
         bases = [_basis(c, f, v) for c, f, v in zip(problem.cones, faces, V, strict=True)]
         step, decrement = _newton_step(problem, V, bases)
         if decrement > SETTLED * objective and stalled < 3:
             V, gain = _advance(problem, V, step, faces)
             stalled = 0 if gain < -1e-16 * objective else stalled + 1
+            gained -= gain
             continue
-        stalled = 0
         V, released = _release(problem, V, faces)
-        if not released:
+        quiet = 0 if gained > 1e-18 * objective else quiet + 1
+        stalled, gained = 0, 0.0
+        if not released or quiet == 4:
             break
     return V
 
