@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 LECTURE = "lecture"
 
@@ -10,6 +11,17 @@ LECTURE = "lecture"
 def page_config() -> None:
     """Title, icon and width; the first call of app.py."""
     st.set_page_config(page_title="convexviz", page_icon="assets/mark.svg", layout="wide")
+
+
+def through_router() -> None:
+    """Run the page again through app.py where it was run alone.
+
+    Beside a pages/ folder, Streamlit takes an app for one of the old kind until st.navigation was
+    called once: whoever opens a deep link first after a start gets the bare page, for good.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
 
 
 def logo() -> None:
@@ -45,6 +57,7 @@ def lecture() -> None:
 
 def heading(title: str, sentence: str) -> None:
     """A page's title and its one sentence, with the lecture switch at the right end."""
+    through_router()
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     with left:
         st.title(title, anchor=False)

@@ -21,6 +21,7 @@ from convexviz.experiments.result import Result
 from convexviz.views import format as written
 from convexviz.views import library
 from convexviz.views.component import make, pack
+from convexviz.views.frame import through_router
 
 _home = make("home")
 
@@ -59,6 +60,7 @@ class Stored:
 
 def show() -> None:
     """Draw the page; a card leads to its lab, a stored result to the lab set to it."""
+    through_router()
     results = stored_results()
     names = tuple(str(each.result.provenance["key"]) for each in results)
     answer = _home(
