@@ -20,10 +20,10 @@ Arrays = Mapping[str, NDArray[Any]]
 def prepare() -> None:
     """Solve the smallest problem there is, so that imports and compiled code are ready."""
     from convexviz import architectures
-    from convexviz.experiments import path, store
+    import convexviz.experiments.store  # noqa: F401 - imported before it is needed
+    from convexviz.experiments import path
     from convexviz.experiments.run import request
 
-    assert store  # imported before it is needed
     asked = request("denoiser", None, dict(architectures.get("denoiser").smoke))
     path.solve_path(asked)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convexviz.core.gated import GatedProgram
 from convexviz.core.program import AbstractConvexProgram
-from convexviz.core.relu import ReluProgram
 from convexviz.errors import IncompatibleSolver
 from convexviz.solvers.base import AbstractSolver
 
@@ -17,6 +15,11 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
     Raises:
         IncompatibleSolver: no solver takes this kind of program.
     """
+    # Imported here: the command line lists architectures without compiling their solvers.
+    from convexviz.core.gated import GatedProgram
+    from convexviz.core.neurons import NeuronProgram
+    from convexviz.core.relu import ReluProgram
+
     if isinstance(program, GatedProgram):
         from convexviz.solvers.gated_path import GatedPath
 
@@ -25,8 +28,6 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
         from convexviz.solvers.constrained import ActiveSet
 
         return ActiveSet(tolerance=tolerance)
-    from convexviz.core.neurons import NeuronProgram
-
     if isinstance(program, NeuronProgram):
         from convexviz.solvers.adaptive import Adaptive
 

@@ -227,8 +227,8 @@ def _state(
         "test_psnr_noisy": _finite(result.scalars.get("test_psnr_noisy")),
         "test_psnr_denoised": _finite(_test_psnr(result, test)),
         "bits": bits,
-        "network_bound": result.scalars["network_bound"] if own else None,
-        "estimated_bound": result.scalars["estimated_bound"] if own else None,
+        "network_bound": result.scalars.get("network_bound") if own else None,
+        "estimated_bound": result.scalars.get("estimated_bound") if own else None,
     }
 
 

@@ -40,6 +40,7 @@ def show(name: str) -> None:
     """Draw the lab of the architecture `name`."""
     arch = architectures.get(name)
     hero = heroes.of(name)
+    work.queue().warm()
     frame.heading(arch.title, hero.SENTENCE)
     wanted = _toolbar(arch)
     if wanted is None:

@@ -55,18 +55,22 @@ def chooser(arch: Architecture) -> Own | None:
         return None
     try:
         upload = _described(file.file_id, file.name, file)
-        return _chosen(slot, upload)
+        return _chosen(slot, file.file_id, upload)
     except ConvexvizError as error:
         st.error(str(error))
         return None
 
 
 @st.cache_resource(show_spinner="Looking into the file…", max_entries=4)
-def _described(_file_id: str, name: str, _file: Any) -> uploads.Upload:
+def _described(
+    file_id: str,  # noqa: ARG001 - the cache goes by it
+    name: str,
+    _file: Any,
+) -> uploads.Upload:
     return uploads.describe(_file.getvalue(), name)
 
 
-def _chosen(slot: str, upload: uploads.Upload) -> Own:
+def _chosen(slot: str, file_id: str, upload: uploads.Upload) -> Own:
     names = [choice.name for choice in upload.choices]
     name = names[0]
     if len(names) > 1:
@@ -78,9 +82,20 @@ def _chosen(slot: str, upload: uploads.Upload) -> Own:
     side = st.select_slider("Largest side", [64, 128, 256, 512], 256, key=f"{slot}.side")
     for warning in upload.warnings:
         st.caption(warning)
-    image = uploads.load(upload, choice=name, slice=index, max_side=side)[0]
+    image = _loaded(file_id, name, index, side, upload)
     st.image(image.clip(0, 1), caption=f"{choice.says or upload.filename}", width=160)
     return Own(upload.filename, image)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _loaded(
+    file_id: str,  # noqa: ARG001 - the cache goes by it
+    name: str,
+    index: int,
+    side: int,
+    _upload: uploads.Upload,
+) -> NDArray[np.float64]:
+    return uploads.load(_upload, choice=name, slice=index, max_side=side)[0]
 
 
 def digest(arrays: dict[str, Any]) -> str:

@@ -11,13 +11,9 @@ from convexviz.architectures.denoiser import quality
 from convexviz.architectures.denoiser.build import normalisation, patterns_for, regression
 from convexviz.architectures.denoiser.network import DenoiserNetwork
 from convexviz.architectures.denoiser.spec import Spec
-from convexviz.core import bounds
 from convexviz.core.arrangements import Arrangements, patterns_of
-from convexviz.core.gated import GatedProgram
 from convexviz.core.network import Network
-from convexviz.core.neurons import NeuronProgram, join
 from convexviz.core.program import AbstractConvexProgram
-from convexviz.core.relu import ReluProgram
 from convexviz.core.solution import Certificate, Solution
 
 _ESTIMATE = 2  # the generator's stream for the starts of the estimated bound
@@ -38,21 +34,20 @@ def outputs(
     scalars: dict[str, float] = {}
     for t, (program, solution) in enumerate(zip(programs, solutions, strict=True), 1):
         prefix = "" if t == len(programs) else f"block{t}_"
-        kept = _weights(program, solution.variables)
+        kept = _weights(spec, program, solution.variables)
         weights |= {f"{prefix}{name}": array for name, array in kept.items()}
         if len(programs) > 1:
             scalars[f"block{t}_primal"] = solution.certificate.primal
             scalars[f"block{t}_dual"] = solution.certificate.dual
     pictures, numbers = derived(spec, data, weights)
-    X, y = regression(spec, data, revive(spec, weights).blocks[:-1])
-    return weights | pictures, scalars | numbers | network_bounds(spec, X, y, pictures)
+    return weights | pictures, scalars | numbers | network_bounds(spec, data, revive(spec, weights))
 
 
-def _weights(program: AbstractConvexProgram, variables: np.ndarray) -> dict[str, np.ndarray]:
+def _weights(spec: Spec, program: Any, variables: np.ndarray) -> dict[str, np.ndarray]:
     """One block's weights, and for each neuron the gate whose pattern it has."""
     network = program.to_network(variables)
     kept = {"first_layer": network.first_layer, "second_layer": network.second_layer}
-    if isinstance(program, GatedProgram | ReluProgram):
+    if spec.arrangements != "adaptive":
         norms = np.linalg.norm(variables, axis=-1)
         kept["group_norms"] = norms
         kept["gates"] = program.arrangements.gates
@@ -140,18 +135,19 @@ def distinct_patterns(on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return on[first], index
 
 
-def network_bounds(spec: Spec, X: np.ndarray, y: np.ndarray, pictures: Arrays) -> dict[str, float]:
-    """Bounds on the ReLU network of any width: one proved, one estimated (THEORY 1.5).
+def network_bounds(spec: Spec, data: Arrays, network: DenoiserNetwork) -> dict[str, float]:
+    """Bounds on ReLU networks of any width, for a ReLU result: one proved, one estimated.
 
     `network_bound` is pattern-free and rigorous. `estimated_bound` rests on the largest
-    correlation that a search found and proves nothing.
+    correlation that a search found and proves nothing (THEORY 1.5). A gated network is another
+    kind of network, which neither of them bounds.
     """
-    filters = pictures["filters"].reshape(len(pictures["filters"]), -1)
-    index = pictures["pattern_map"].reshape(-1)
-    fit = pictures["filter_offset"][index]
-    for j in range(filters.shape[1]):  # column by column: the filters of all pixels are too many
-        fit = fit + X[:, j] * filters[index, j]
-    residual = y - fit
+    if spec.neurons == "gated":
+        return {}
+    from convexviz.core import bounds
+
+    X, y = regression(spec, data, network.blocks[:-1])
+    residual = y - network.blocks[-1].predict(X)[:, 0]
     estimate = bounds.estimate_M(X, residual, rng_of(spec.seed, _ESTIMATE), _ESTIMATE_STARTS)
     return {
         "network_bound": bounds.network_lower_bound(X, y, residual, spec.weight_decay),
@@ -183,8 +179,7 @@ def recompute(
             numbers[f"block{t}_dual"] = certificate.dual
     assert certificate is not None  # blocks >= 1
     pictures, more = derived(spec, data, arrays)
-    bounds_found = network_bounds(spec, X, y, pictures)
-    return certificate, afresh | pictures, numbers | more | bounds_found
+    return certificate, afresh | pictures, numbers | more | network_bounds(spec, data, network)
 
 
 def _certify(
@@ -193,6 +188,8 @@ def _certify(
     """One block's certificate at its stored weights, and the norms of its paths."""
     first, second = arrays[f"{prefix}first_layer"], arrays[f"{prefix}second_layer"][:, 0]
     if spec.arrangements == "adaptive":
+        from convexviz.core.neurons import NeuronProgram, join
+
         neurons = join((first * np.abs(second)).T, np.where(second < 0, -1.0, 1.0))
         norms = np.linalg.norm(first, axis=0) * np.abs(second)
         return NeuronProgram(X, y, spec.weight_decay).certify(neurons), norms
@@ -200,10 +197,14 @@ def _certify(
     complete = spec.arrangements == "all"
     patterns = Arrangements(gates, patterns_of(X, gates), complete)
     if spec.neurons == "gated":
+        from convexviz.core.gated import GatedProgram
+
         variables = np.zeros(gates.T.shape)
         variables[owner] = (first * second).T
         norms = np.linalg.norm(variables, axis=-1)
         return GatedProgram(X, y, patterns, spec.weight_decay).certify(variables), norms
+    from convexviz.core.relu import ReluProgram
+
     pair = np.zeros((2, *gates.T.shape))
     pair[(second < 0).astype(int), owner] = (first * np.abs(second)).T
     norms = np.linalg.norm(pair, axis=-1)
