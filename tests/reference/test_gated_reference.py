@@ -52,6 +52,7 @@ def test_the_gated_optimum_is_the_golden_value(noisy, target, kernel, beta, gold
     assert network.objective(X, target.reshape(-1, 1)) == pytest.approx(golden, rel=1e-8)
 
 
+# The first case takes some 3 s: it imports cvxpy.
 @pytest.mark.parametrize("share", [0.5, 0.1, 1e-2, 1e-3])
 @pytest.mark.parametrize(
     ("n", "d", "n_gates"), [(60, 3, 6), (25, 5, 20), (12, 4, 30)], ids=["tall", "wide", "wider"]
