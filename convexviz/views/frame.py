@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.pages_manager import PagesManager
 
 LECTURE = "lecture"
@@ -55,12 +56,23 @@ def lecture() -> None:
         st.html("<style>:root{font-size:21px !important}</style>")
 
 
-def heading(title: str, sentence: str) -> None:
-    """A page's title and its one sentence, with the lecture switch at the right end."""
+def heading(title: str, sentence: str) -> DeltaGenerator:
+    """A page's title, its one sentence, and the row beside the title, which is returned.
+
+    The row holds the lecture switch; what a page puts there costs the hero no height.
+    """
     through_router()
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    left, right = st.columns([2, 3], vertical_alignment="center")
     with left:
         st.title(title, anchor=False)
-        st.markdown(sentence)
-    with right, st.container(horizontal=True, horizontal_alignment="right"):
+    with right:
+        tools = st.container(
+            horizontal=True,
+            horizontal_alignment="right",
+            vertical_alignment="center",
+            key="heading.tools",
+        )
+    with tools:
         lecture()
+    st.markdown(sentence)
+    return tools

@@ -87,7 +87,8 @@ def stored_results() -> Sequence[Stored]:
 
 def link_query(result: Result) -> dict[str, str]:
     """The address of a result: every field of its spec, as the lab's widgets are named."""
-    return {f"{result.architecture}.{name}": str(value) for name, value in result.spec.items()}
+    written = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in result.spec.items()}
+    return {f"{result.architecture}.{name}": value for name, value in written.items()}
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

@@ -85,6 +85,24 @@ def test_pixels_are_grouped_by_exactly_equal_patterns(browser_js: Page) -> None:
     assert [found["counts"][i] for i in ids[first]] == counts.tolist()
 
 
+def test_a_rare_pattern_is_shown_with_those_that_differ_little(browser_js: Page) -> None:
+    rng = np.random.default_rng(3)
+    bits = rng.integers(0, 2**32, (900, 2)).astype(np.uint32) & np.uint32(0x1F)
+    script = """{
+        const mask = Uint32Array.from([0xF, 0xF]);
+        const words = Uint32Array.from(bits);
+        const state = {...groupPixels(words, 2, mask, 900), words: 2, bits: words, mask};
+        state.unit = new Uint16Array(32);
+        const like = likePatterns({n: 900}, state, state.ids[7]);
+        return {levels: [...state.ids].map((id) => like.level[id]), others: like.others};
+    }"""
+    found = call(browser_js, script, bits=bits.ravel().tolist())
+    masked = bits & np.uint32(0xF)
+    differ = np.bitwise_count(masked ^ masked[7]).sum(axis=1)
+    assert found["levels"] == np.where(differ == 0, 2, np.where(differ <= 2, 1, 0)).tolist()
+    assert found["others"] == ((differ > 0) & (differ <= 2)).sum() > 0
+
+
 def model_script(meta: dict, arrays: dict[str, np.ndarray], pixel: int) -> str:
     """A model from a packed payload, asked at one pixel."""
     payload = list(component.pack(meta, **arrays))

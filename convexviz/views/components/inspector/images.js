@@ -53,23 +53,23 @@ function paintError(app) {
 const FEW = 600;
 
 /**
- * Amber exactly where `test` holds; the rest of the image steps back. A handful of pixels
- * would be lost at this size: those are listed, and drawn larger over the image.
+ * Amber where `levelAt` is 2, pale where it is 1; the rest of the image steps back. A handful
+ * of pixels would be lost at this size: those are listed, and drawn larger over the image.
  */
-function light(app, name, key, test) {
+function light(app, name, key, levelAt) {
   if (app.lit[name]?.key === key) return;
   const canvas = imageCanvas(app, name, 'lit');
   const few = [];
   app.lit[name] = {key, few};
-  canvas.hidden = !test;
-  if (!test) return;
-  const on = packedColour(rgbOf(app.roles.hand));
-  const off = packedColour([0, 0, 0], 120);
+  canvas.hidden = !levelAt;
+  if (!levelAt) return;
+  const amber = rgbOf(app.roles.hand);
+  const colours = [packedColour([0, 0, 0], 120), packedColour(amber, 115), packedColour(amber)];
   const cells = bufferCells(app);
   for (let i = 0; i < cells.length; i++) {
-    const lit = test(i);
-    cells[i] = lit ? on : off;
-    if (lit && few.length <= FEW) few.push(i);
+    const level = levelAt(i);
+    cells[i] = colours[level];
+    if (level === 2 && few.length <= FEW) few.push(i);
   }
   if (few.length > FEW) few.length = 0;
   canvas.getContext('2d').putImageData(app.buffer, 0, 0);

@@ -36,6 +36,7 @@ function makeApp(root, payload, command) {
     panels: Object.fromEntries(['filter', 'response'].map((name) => [name, find(`[data-panel=${name}]`)])),
     held: startHeld(meta, command),
     lit: {},
+    likes: new Map(),
     hovering: false,
     frame: 0,
   };
@@ -50,9 +51,38 @@ function probesOf(app) {
   const pinned = pins.map((pixel, i) => ({pixel, letter: 'AB'[i]}));
   const compared = pins.length === 1 && !samePixel(pins[0], cursor);
   const shown = pins.length === 0 || compared ? [...pinned, {pixel: cursor, letter: ''}] : pinned;
-  return shown.map((probe) => ({
-    ...probe, ...effectiveAt(app.model, app.state, pixelIndex(app, probe.pixel)),
-  }));
+  return shown.map((probe) => {
+    const at = effectiveAt(app.model, app.state, pixelIndex(app, probe.pixel));
+    return {...probe, ...at, like: likeOf(app, at.id)};
+  });
+}
+
+/** Light a unit's pixels, or those of the first probe; the second lights the denoised image. */
+function lightProbes(app) {
+  const {held: {path, state}, probes: [first, second]} = app;
+  const look = `${state}/${app.roles.hand}/`;
+  if (path >= 0) {
+    light(app, 'noisy', `${look}unit ${path}`, (pixel) => 2 * isActive(app.state, pixel, path));
+  } else lightLike(app, 'noisy', look, first);
+  if (second && path < 0) lightLike(app, 'denoised', look, second);
+  else light(app, 'denoised', '', null);
+}
+
+function lightLike(app, name, look, probe) {
+  const {ids} = app.state;
+  const {level} = probe.like;
+  light(app, name, look + probe.id, (pixel) => level[ids[pixel]]);
+}
+
+/** The patterns like that of a pixel; the last few are kept, since a probe rests. */
+function likeOf(app, id) {
+  const {held: {state}, likes} = app;
+  const key = `${state}/${id}`;
+  if (!likes.has(key)) {
+    if (likes.size > 8) likes.clear();
+    likes.set(key, likePatterns(app.model, app.state, id));
+  }
+  return likes.get(key);
 }
 
 /** Everything that follows the hand; one call a frame. */
@@ -60,15 +90,7 @@ function drawFrame(app) {
   const started = performance.now();
   app.frame = 0;
   app.probes = probesOf(app);
-  const {path} = app.held;
-  const {ids} = app.state;
-  const [first, second] = app.probes;
-  const key = `${app.held.state}/${app.roles.hand}/`;
-  if (path >= 0) {
-    light(app, 'noisy', `${key}unit ${path}`, (pixel) => isActive(app.state, pixel, path));
-  } else light(app, 'noisy', key + first.id, (pixel) => ids[pixel] === first.id);
-  const pair = second && path < 0;
-  light(app, 'denoised', pair ? key + second.id : '', pair ? (pixel) => ids[pixel] === second.id : null);
+  lightProbes(app);
   drawOverlays(app);
   drawPanels(app);
   drawStrip(app);

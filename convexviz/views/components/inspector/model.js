@@ -36,7 +36,7 @@ function deriveState(model, index) {
   const mask = new Uint32Array(words);
   for (const bit of unit) mask[bit >>> 5] |= 1 << (bit & 31);
   const offset = arrays[`offset${index}`] ?? new Float32Array(unit.length);
-  const state = {unit, filters, offset, bits, words, out: arrays[`out${index}`]};
+  const state = {unit, filters, offset, bits, words, mask, out: arrays[`out${index}`]};
   state.norms = arrays[`norm${index}`] ?? Float64Array.from(unit, (_, j) => norm(filters, j, k2));
   state.sorted = [...unit.keys()].sort((a, b) => state.norms[b] - state.norms[a]);
   return Object.assign(state, groupPixels(bits, words, mask, n));
@@ -91,6 +91,41 @@ function groupPixels(bits, words, mask, n) {
 function isActive(state, pixel, j) {
   const bit = state.unit[j];
   return ((state.bits[pixel * state.words + (bit >>> 5)] >>> (bit & 31)) & 1) === 1;
+}
+
+function countBits(word) {
+  let v = word - ((word >>> 1) & 0x55555555);
+  v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
+  return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
+
+const RARE = 0.005; // of the image: a pattern that few pixels share is shown with its like
+
+/** In how many units a pattern may differ and still be called alike. */
+function likeness(state) {
+  return Math.max(1, Math.round(state.unit.length / 16));
+}
+
+/** For each pattern: 2 if it is `id`, 1 if `id` is rare and it is alike, else 0; and their count. */
+function likePatterns(model, state, id) {
+  const level = new Uint8Array(state.counts.length);
+  const most = likeness(state);
+  let others = 0;
+  if (state.counts[id] < RARE * model.n) {
+    const here = state.firsts[id] * state.words;
+    for (let other = 0; other < level.length; other++) {
+      const there = state.firsts[other] * state.words;
+      let differ = 0;
+      for (let j = 0; j < state.words && differ <= most; j++) {
+        differ += countBits((state.bits[here + j] ^ state.bits[there + j]) & state.mask[j]);
+      }
+      if (differ > most || other === id) continue;
+      level[other] = 1;
+      others += state.counts[other];
+    }
+  }
+  level[id] = 2;
+  return {level, others};
 }
 
 /** The linear map at one pixel: the sum of its active units, without the identity. */

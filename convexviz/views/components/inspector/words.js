@@ -37,6 +37,9 @@ function sayProbe(app, words) {
   const count = `${where}<b>${probe.active}</b> of ${total} ${total === 1 ? words.one : words.many} `
     + `${probe.active === 1 ? 'is' : 'are'} ${words.on} here. `;
   const others = `<b>${formatCount(probe.count)}</b> pixel${probe.count > 1 ? 's share' : ' uses'}`;
+  const most = likeness(app.state);
+  const alike = probe.like.others ? ` <b>${formatCount(probe.like.others)}</b> more, paler, differ in `
+    + `${most === 1 ? `one ${words.one}` : `at most ${most} ${words.many}`}.` : '';
   if (isCovered(app, probe)) {
     return `${count}${others} that pattern. Their filter is yours to predict.${aside(spokenQuality(app))}`;
   }
@@ -44,7 +47,7 @@ function sayProbe(app, words) {
   const sum = app.meta.residual ? 'With the identity, weights add' : 'Weights add';
   const bias = app.meta.bias ? `, plus a constant <b>${formatSigned(probe.constant, 3)}</b>` : '';
   return `${count}Their sum is this filter, and ${others} it. `
-    + `${sum} to <b>${formatSigned(gain)}</b>${bias}.${aside(spokenQuality(app))}`;
+    + `${sum} to <b>${formatSigned(gain)}</b>${bias}.${alike}${aside(spokenQuality(app))}`;
 }
 
 function sayPair(app, words) {
