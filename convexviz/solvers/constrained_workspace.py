@@ -65,12 +65,16 @@ class Workspace:
     known: list[int] = field(default_factory=list)
     gram: Float[np.ndarray, "m m"] = field(default_factory=lambda: np.zeros((0, 0)))
     _units: tuple[np.ndarray, np.ndarray] | None = None
+    _cones: dict[int, Cone] = field(default_factory=dict)
 
     def cone(self, group: int) -> Cone:
         """The cone of one pattern."""
-        if self._units is None:
-            self._units = unit_rows(self.program.X)
-        return cone_of(*self._units, self.program.arrangements.patterns[:, group])
+        if group not in self._cones:
+            if self._units is None:
+                self._units = unit_rows(self.program.X)
+            patterns = self.program.arrangements.patterns
+            self._cones[group] = cone_of(*self._units, patterns[:, group])
+        return self._cones[group]
 
     def signed_gram(
         self, signs: Float[np.ndarray, " K"], groups: list[int]
