@@ -26,16 +26,22 @@ PER_DECADE = 4
 LENGTH = 13
 
 
-def weight_decays(program: AbstractConvexProgram, asked: float) -> list[float]:
+def weight_decays(program: AbstractConvexProgram, asked: float | None) -> list[float]:
     """Thirteen round weight decays, four a decade, largest first, and the asked one among them.
 
-    They start a little below the value at which the optimum is zero, where a program knows it.
+    They start a little below the value at which the optimum is zero, where a program knows it;
+    there is no such grid for data on which every weight decay gives zero.
     """
     largest = getattr(program, "beta_max", None)
-    top = np.log10(largest) - 0.75 if largest else np.log10(asked) + LENGTH / PER_DECADE / 2
+    middle = asked or program.weight_decay
+    top = np.log10(middle) + LENGTH / PER_DECADE / 2
+    if largest is not None:
+        if not largest > 0:
+            return [] if asked is None else [asked]
+        top = np.log10(largest) - 0.75
     first = int(np.floor(PER_DECADE * top))
     grid = {rounded(10 ** (j / PER_DECADE)) for j in range(first, first - LENGTH, -1)}
-    return sorted({*grid, asked}, reverse=True)
+    return sorted(grid if asked is None else {*grid, asked}, reverse=True)
 
 
 def rounded(value: float) -> float:
@@ -44,9 +50,15 @@ def rounded(value: float) -> float:
 
 
 def solve_path(
-    asked: Request, betas: Sequence[float] | None = None, report: OnIteration = silent
+    asked: Request,
+    betas: Sequence[float] | None = None,
+    report: OnIteration = silent,
+    *,
+    pick: bool = False,
 ) -> Result:
     """The result at the asked weight decay, with the path through it (one block), warm-started.
+
+    With `pick`, the weight decay is chosen too: the middle of the path, where there is one.
 
     Deeper networks have no path: their blocks depend on each other.
     """
@@ -56,7 +68,10 @@ def solve_path(
     started = time.perf_counter()
     program: Any = arch.build(spec, asked.arrays, ())
     solver: Any = arch.solver(spec, program)
-    grid = sorted(betas or weight_decays(program, spec.weight_decay), reverse=True)
+    grid = list(betas or weight_decays(program, None if pick else spec.weight_decay))
+    grid = sorted(grid or [spec.weight_decay], reverse=True)
+    if pick:
+        spec = replace(spec, weight_decay=grid[len(grid) // 2])
     ready = time.perf_counter()
     if not hasattr(solver, "path"):
         return run(asked, report)

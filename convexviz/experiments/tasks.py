@@ -19,8 +19,8 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def prepare() -> None:
     """Solve the smallest problem there is, so that imports and compiled code are ready."""
-    from convexviz import architectures
     import convexviz.experiments.store  # noqa: F401 - imported before it is needed
+    from convexviz import architectures
     from convexviz.experiments import path
     from convexviz.experiments.run import request
 
@@ -29,13 +29,17 @@ def prepare() -> None:
 
 
 def solve_path(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
-    """Solve `architecture` with `fields` and its path of weight decays; write the result."""
+    """Solve `architecture` with `fields` and its path of weight decays; write the result.
+
+    With `pick` the path's middle replaces the weight decay of `fields`.
+    """
     from convexviz.experiments import path, store
     from convexviz.experiments.run import request
 
     name, fields = arguments["architecture"], arguments["fields"]
     asked = request(name, dict(arrays) or None, fields)
-    store.write(path.solve_path(asked, report=report), out)
+    pick = bool(arguments.get("pick", False))
+    store.write(path.solve_path(asked, report=report, pick=pick), out)
 
 
 def descend(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -10,7 +11,6 @@ import streamlit as st
 from convexviz.architectures.base import Architecture, params
 from convexviz.architectures.spec import Field
 
-ELSEWHERE = ("weight_decay", "tolerance")  # the slider; and what a visitor need not choose
 CHOICE_TITLES = {
     "mri": "MRI slice",
     "camera": "Cameraman",
@@ -32,58 +32,122 @@ CHOICE_TITLES = {
 LIMITS = {"kernel_size": 15, "n_gates": 200, "noise_std": 1.0, "blocks": 4}
 
 
-def key_of(arch: Architecture, name: str) -> str:
-    """The widget's key, which is also its name in the address."""
+def address_of(arch: Architecture, name: str) -> str:
+    """A parameter's name in the address."""
     return f"{arch.name}.{name}"
+
+
+@dataclass(slots=True)
+class _Starts:
+    """What the widgets start from. A new version makes new widgets: a widget in a closed popover
+    forgets values that are only set through the session.
+    """
+
+    values: dict[str, Any]
+    version: int = 0
+
+
+def _starts(arch: Architecture, opening: Mapping[str, Any]) -> _Starts:
+    """The starts of this session; the first time they are read off the address."""
+    slot = f"{arch.name}.starts"
+    if slot not in st.session_state:
+        values = {
+            field.name: from_address(
+                field,
+                st.query_params.get(address_of(arch, field.name)),
+                opening.get(field.name, field.default),
+            )
+            for field in _shown(arch)
+        }
+        st.session_state[slot] = _Starts(values)
+    starts: _Starts = st.session_state[slot]
+    return starts
+
+
+def _shown(arch: Architecture) -> list[Field]:
+    """The parameters that have a control: not the slider's, nor those with only one value."""
+    elsewhere = ("weight_decay", "tolerance", "output_kernel")
+    return [field for field in params(arch.spec).values() if field.name not in elsewhere]
+
+
+def apply(arch: Architecture, changes: Mapping[str, Any]) -> None:
+    """Set controls to what a story speaks of; the others keep their values."""
+    starts: _Starts | None = st.session_state.get(f"{arch.name}.starts")
+    if starts is None:
+        return
+    for field in _shown(arch):
+        current = st.session_state.get(_key(arch, field, starts), starts.values[field.name])
+        starts.values[field.name] = changes.get(field.name, current)
+    starts.version += 1
+
+
+def _key(arch: Architecture, field: Field, starts: _Starts) -> str:
+    return f"{arch.name}.{field.name}.{starts.version}"
 
 
 def read(arch: Architecture, opening: Mapping[str, Any]) -> dict[str, Any]:
     """Draw every control and return the fields they hold; `opening` replaces the defaults."""
-    values: dict[str, Any] = {}
-    fields = [field for field in params(arch.spec).values() if field.name not in ELSEWHERE]
-    for field in fields:
-        if field.kind is not bool and not hidden(field):
-            values[field.name] = _widget(arch, field, opening.get(field.name, field.default))
+    starts, values = _starts(arch, opening), {}
+    switches = [field for field in _shown(arch) if field.kind is bool]
+    for field in _shown(arch):
+        if field not in switches:
+            values[field.name] = _drawn(field, _key(arch, field, starts), starts)
     with st.container(horizontal=True):
-        for field in fields:
-            if field.kind is bool:
-                values[field.name] = _widget(arch, field, opening.get(field.name, field.default))
+        for field in switches:
+            values[field.name] = _drawn(field, _key(arch, field, starts), starts)
+    for field in _shown(arch):
+        _remember(arch, field, values[field.name], opening.get(field.name, field.default))
     return values
 
 
-def hidden(field: Field) -> bool:
-    """A parameter with only one value that this version takes."""
-    return field.name == "output_kernel"
+def _remember(arch: Architecture, field: Field, value: Any, opening: Any) -> None:
+    """The address names what differs from how the page opens."""
+    name = address_of(arch, field.name)
+    if value != opening:
+        st.query_params[name] = str(value).lower() if field.kind is bool else str(value)
+    elif name in st.query_params:
+        del st.query_params[name]
 
 
-def _widget(arch: Architecture, field: Field, default: Any) -> Any:
-    key = key_of(arch, field.name)
+def _drawn(field: Field, key: str, starts: _Starts) -> Any:
     label = field.param.label[0].upper() + field.param.label[1:]
+    start = starts.values[field.name]
     if field.kind is bool:
-        return st.toggle(label, value=default, key=key, bind="query-params")
+        return st.toggle(label, start, key=key)
     if field.kind is str:
-        options = [choice for choice in field.param.choices if choice != "given"]
         chosen = st.segmented_control(
             label,
-            options,
-            default=default,
+            [choice for choice in field.param.choices if choice != "given"],
+            default=start,
             required=True,
             format_func=lambda choice: CHOICE_TITLES.get(choice, choice),
             key=key,
-            bind="query-params",
         )
-        return chosen or default
-    high = min(field.param.high, LIMITS.get(field.name, field.param.high))
+        return chosen or start
     step: Any = 1 if field.kind is int else 0.01
-    return st.number_input(
-        label,
-        min_value=field.kind(field.param.low),
-        max_value=field.kind(high),
-        value=default,
-        step=step,
-        key=key,
-        bind="query-params",
-    )
+    low, high = field.kind(field.param.low), field.kind(_high(field))
+    return st.number_input(label, low, high, start, step=step, key=key)
+
+
+def _high(field: Field) -> float:
+    return min(field.param.high, LIMITS.get(field.name, field.param.high))
+
+
+def from_address(field: Field, text: str | None, opening: Any) -> Any:
+    """The value that the address asks for, or the opening one where it makes no sense."""
+    if text is None:
+        return opening
+    if field.kind is bool:
+        return {"true": True, "false": False}.get(text.lower(), opening)
+    if field.kind is str:
+        return text if text in field.param.choices and text != "given" else opening
+    try:
+        value = float(text)
+        if not field.param.low <= value <= _high(field) or value != field.kind(value):
+            return opening
+    except (ValueError, OverflowError):
+        return opening
+    return field.kind(value)
 
 
 def reset(arch: Architecture) -> None:

@@ -254,12 +254,28 @@ def _foot(result: Result) -> str:
     )
 
 
+PLACES = ("edge", "flat")
+
+
+def notable(result: Result) -> dict[str, Sequence[int]]:
+    """Two pixels worth looking at: on a strong edge, and where nothing changes but the noise."""
+    picture = Picture.of(result)
+    clean = picture.lay(result.data["clean"], result.data.get("test_clean"))
+    gradient = np.hypot(*quiz.image_gradient(clean))
+    bright = np.where(clean > np.median(clean), gradient, np.inf)
+    flat = np.unravel_index(
+        np.argmin(bright if np.isfinite(bright).any() else gradient), clean.shape
+    )
+    return {"edge": _probe(clean), "flat": [int(flat[0]), int(flat[1])]}
+
+
 def _probe(clean: NDArray[Any]) -> Sequence[int]:
-    """A pixel worth looking at first: on a strong edge, near the middle of the picture."""
+    """A pixel to look at first: on a strong edge, near the middle of the trained half."""
     gradient = np.hypot(*quiz.image_gradient(clean))
     i, j = np.indices(clean.shape)
     centre = np.array(clean.shape) / 2
-    near = np.exp(-(((i - centre[0]) / centre[0]) ** 2 + ((j - centre[1] / 2) / centre[1]) ** 2))
+    away = ((i - 0.9 * centre[0]) / centre[0]) ** 2 + ((j - 0.8 * centre[1]) / centre[1]) ** 2
+    near = np.exp(-8 * away)
     row, column = np.unravel_index(np.argmax(gradient * near), clean.shape)
     return [int(row), int(column)]
 

@@ -33,7 +33,8 @@ class Wanted:
     def fields(self) -> dict[str, Any]:
         """What a child must be told; a caller's arrays name no dataset."""
         fields: dict[str, Any] = self.spec.as_dict()
-        return {k: v for k, v in fields.items() if not (self.arrays and k == "dataset")}
+        absent = {"dataset"} if self.arrays else set()
+        return {k: v for k, v in fields.items() if k not in absent}
 
 
 def show(name: str) -> None:
@@ -45,7 +46,7 @@ def show(name: str) -> None:
     wanted = _toolbar(arch)
     if wanted is None:
         return
-    result = _result(wanted)
+    result = library.find(arch.name, wanted.family)
     _solving(wanted, result)
     shown = result or _last(arch)
     if shown is None:
@@ -77,12 +78,6 @@ def _toolbar(arch: Architecture) -> Wanted | None:
     digest = own.digest(arrays) if arrays else ""
     st.session_state[f"{arch.name}.export"] = exported
     return Wanted(arch, spec, arrays, precomputed.family(arch.name, spec.as_dict(), digest))
-
-
-def _result(wanted: Wanted) -> Result | None:
-    if wanted.arrays is not None:
-        return library.private().get(wanted.family)
-    return library.find(wanted.arch.name, wanted.family)
 
 
 def _solving(wanted: Wanted, result: Result | None) -> None:
@@ -120,7 +115,12 @@ def _solving(wanted: Wanted, result: Result | None) -> None:
 
 def _submit(wanted: Wanted, slot: str) -> None:
     st.session_state[f"{wanted.arch.name}.asked"] = wanted.family
-    arguments = {"architecture": wanted.arch.name, "fields": wanted.fields}
+    chosen = f"{wanted.arch.name}.weight_decay" in st.query_params
+    arguments = {
+        "architecture": wanted.arch.name,
+        "fields": wanted.fields,
+        "pick": not chosen,
+    }
     work.submit(wanted.arch.name, slot, "solve_path", arguments, wanted.arrays)
 
 
@@ -132,7 +132,7 @@ def _last(arch: Architecture) -> Result | None:
         precomputed.family(arch.name, arch.spec.of(arch.stored[0]).as_dict()),
     ):
         if family is not None:
-            found = library.private().get(family) or library.find(arch.name, family)
+            found = library.find(arch.name, family)
             if found is not None:
                 return found
     return None
@@ -181,12 +181,17 @@ def _index(result: Result, asked: str | None) -> int:
 def _apply(arch: Architecture, card: Card) -> None:
     """Set the page to what a card of the story speaks of."""
     fields = arch.spec.of(arch.stored[0]).as_dict()
+    changes: dict[str, Any] = {}
     for name, value in card.settings.items():
-        if name == "panel":
-            st.session_state[f"{arch.name}.panel"] = None if value == "hero" else value
+        if name == "panel" and value != "hero":
+            st.session_state[f"{arch.name}.panel"] = value
         elif name == "weight_decay":
             st.query_params[f"{arch.name}.weight_decay"] = str(value)
+        elif name == "panel":
+            continue
         elif name in fields:
-            st.session_state[controls.key_of(arch, name)] = value
+            changes[name] = value
         else:
             heroes.of(arch.name).apply(name, value)
+    if changes:
+        controls.apply(arch, changes)

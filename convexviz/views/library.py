@@ -21,19 +21,24 @@ def stored_file(architecture: str, name: str) -> Path:
 
 
 def find(architecture: str, name: str) -> Result | None:
-    """The stored result of a family, or None; a damaged file counts as absent."""
+    """The result of a family, shipped, stored or in memory, or None; a damaged file is absent."""
     for file in (FOLDER / file_name(architecture, name), stored_file(architecture, name)):
         if file.exists():
             try:
                 return opened(str(file), file.stat().st_mtime_ns)
             except StoreError:
                 continue
-    return None
+    return private().get(name)
 
 
 def keep(result: Result, name: str) -> None:
-    """Store a computed family, so that it opens at once next time."""
-    store.write(result, stored_file(result.architecture, name))
+    """Store a computed family, to open at once next time; in memory where the disk refuses."""
+    file = stored_file(result.architecture, name)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        store.write(result, file)
+    except OSError:  # a StoreError is one
+        private().put(name, result)
 
 
 @st.cache_resource(show_spinner=False)

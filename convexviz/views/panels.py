@@ -19,18 +19,19 @@ RACE = "Race"
 
 def chosen(name: str, titles: list[str]) -> str:
     """Which figure is on: a choice that lives in the address."""
-    return str(
-        st.segmented_control(
-            "Figure",
-            titles,
-            default=titles[0],
-            required=True,
-            key=f"{name}.panel",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-        or titles[0]
+    key = f"{name}.panel"
+    if st.session_state.get(key) not in titles:
+        asked = st.query_params.get(key)
+        st.session_state[key] = asked if asked in titles else titles[0]
+    title = st.segmented_control(
+        "Figure", titles, required=True, key=key, label_visibility="collapsed"
     )
+    title = str(title or titles[0])
+    if title != titles[0]:
+        st.query_params[key] = title
+    elif key in st.query_params:
+        del st.query_params[key]
+    return title
 
 
 def show(result: Result, race: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from convexviz.experiments.result import Result
-from convexviz.views.denoiser_payload import payload
+from convexviz.views.denoiser_payload import PLACES, notable, payload
 from convexviz.views.inspector import inspector
 
 SENTENCE = (
@@ -17,11 +17,16 @@ SENTENCE = (
     "Point at the picture to see which."
 )
 PINS = "denoiser.pins"
+WANTED = "denoiser.wanted_probe"
 _PIN = re.compile(r"(\d{1,4}),(\d{1,4})")
 
 
 def show(result: Result, index: int) -> int:
     """Draw the inspector; pins live in the address."""
+    place = st.session_state.pop(WANTED, None)
+    if place is not None:
+        row, column = notable(result)[place]
+        st.query_params[PINS] = f"{row},{column}"
     chosen = inspector(
         _payload(_name(result), result), key="denoiser.inspector", state=index, pins=pins()
     )
@@ -39,10 +44,12 @@ def pins() -> Sequence[tuple[int, int]]:
 
 
 def apply(name: str, value: Any) -> None:
-    """`probe=row:column` pins a pixel."""
+    """`probe=edge`, `probe=flat` and `probe=row:column` pin a pixel."""
     match = re.fullmatch(r"(\d+):(\d+)", str(value))
     if name == "probe" and match:
         st.query_params[PINS] = f"{match[1]},{match[2]}"
+    elif name == "probe" and value in PLACES:
+        st.session_state[WANTED] = value
 
 
 def _name(result: Result) -> str:
