@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from convexviz import architectures
 from convexviz.architectures.base import Architecture
@@ -42,9 +43,11 @@ def show(name: str) -> None:
     arch = architectures.get(name)
     hero = heroes.of(name)
     work.queue().warm()
-    frame.heading(arch.title, hero.SENTENCE)
-    wanted = _toolbar(arch)
-    if wanted is None:
+    tools = frame.heading(arch.title, hero.SENTENCE)
+    with tools:
+        wanted, exported = _toolbar(arch)
+    if isinstance(wanted, str):
+        st.error(wanted)
         return
     result = library.find(arch.name, wanted.family)
     _solving(wanted, result)
@@ -52,20 +55,23 @@ def show(name: str) -> None:
     if shown is None:
         st.info("Nothing is solved yet. Press Solve.")
         return
-    _below_toolbar(arch, shown, wanted if result is not None else None)
+    if result is not None:
+        st.session_state[f"{arch.name}.last"] = wanted.family
+    here = _hero(arch, shown)
+    with exported:
+        exports.menu(here, f"{arch.name}.export")
 
 
-def _toolbar(arch: Architecture) -> Wanted | None:
-    """Settings, own data, Share, Reset; the valid request they make, or None with the reason."""
-    with st.container(horizontal=True, vertical_alignment="center", key=f"{arch.name}.toolbar"):
-        with st.popover("Settings", width="content"):
-            fields = controls.read(arch, arch.stored[0])
-        with st.popover("Your images", width="content"):
-            mine = own.chooser(arch)
-        with st.popover("Export", width="content"):
-            exported = st.container()
-        share(f"{arch.name}.share")
-        st.button("Reset", key="reset." + arch.name, on_click=controls.reset, args=(arch,))
+def _toolbar(arch: Architecture) -> tuple[Wanted | str, DeltaGenerator]:
+    """Settings, own data, Export, Share, Reset; the request they make, or why it is refused."""
+    with st.popover("Settings", width="content"):
+        fields = controls.read(arch, arch.stored[0])
+    with st.popover("Your images", width="content"):
+        mine = own.chooser(arch)
+    with st.popover("Export", width="content"):
+        exported = st.container()
+    st.button("Reset", key="reset." + arch.name, on_click=controls.reset, args=(arch,))
+    share(f"{arch.name}.share")
     try:
         arrays = None
         if mine is not None:
@@ -73,11 +79,10 @@ def _toolbar(arch: Architecture) -> Wanted | None:
             arrays = mine.arrays(fields["noise_std"], fields["seed"])
         spec = arch.spec.of({**arch.stored[0], **fields})
     except ConvexvizError as error:
-        st.error(str(error))
-        return None
+        return str(error), exported
     digest = own.digest(arrays) if arrays else ""
-    st.session_state[f"{arch.name}.export"] = exported
-    return Wanted(arch, spec, arrays, precomputed.family(arch.name, spec.as_dict(), digest))
+    family = precomputed.family(arch.name, spec.as_dict(), digest)
+    return Wanted(arch, spec, arrays, family), exported
 
 
 def _solving(wanted: Wanted, result: Result | None) -> None:
@@ -138,24 +143,22 @@ def _last(arch: Architecture) -> Result | None:
     return None
 
 
-def _below_toolbar(arch: Architecture, result: Result, wanted: Wanted | None) -> None:
+def _hero(arch: Architecture, result: Result) -> Result:
+    """The hero, the story and the figures; returns the result under the slider."""
     st.session_state[f"{arch.name}.visited"] = True
-    if wanted is not None:
-        st.session_state[f"{arch.name}.last"] = wanted.family
     name = f"{arch.name}.weight_decay"
     index = _index(result, st.query_params.get(name))
     index = heroes.of(arch.name).show(result, index)
     here = path.at(result, index)
     if index != opening_index(result) or name in st.query_params:
         st.query_params[name] = f"{here.spec['weight_decay']:g}"
-    with st.session_state.pop(f"{arch.name}.export"):
-        exports.menu(here, f"{arch.name}.export")
     st.space("medium")
     panels.tell(arch.name, lambda card: _apply(arch, card))
     label = (
         f"{precomputed.family(arch.name, result.spec, result.provenance['data_sha256'])}-{index}"
     )
     panels.show(here, lambda: race.show(here, label))
+    return here
 
 
 def opening_index(result: Result) -> int:

@@ -9,4 +9,4 @@ _share = make("share")
 
 def share(key: str) -> None:
     """A button that copies the page's address and says so."""
-    _share(key=key, data={}, height="content")
+    _share(key=key, data={}, height="content", width="content")
