@@ -18,7 +18,8 @@ from convexviz.core.relu import ReluProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
-from convexviz.solvers.constrained_newton import Restricted, entry, minimise
+from convexviz.solvers.constrained_faces import Restricted, entry
+from convexviz.solvers.constrained_newton import minimise
 from convexviz.solvers.constrained_workspace import (
     Reduced,
     Workspace,
