@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from convexviz.errors import DataError
 
+LARGEST = 1e60  # squares of values, divided by a deviation 1e-16 of them, stay far from overflow
+
 
 def names(data: Mapping[str, Any], required: Iterable[str], optional: Iterable[str] = ()) -> None:
     """Refuse missing and unknown arrays.
@@ -35,14 +37,18 @@ def real(name: str, value: Any, shape: str) -> NDArray[np.float64]:
     """`value` as a C-contiguous, read-only float64 copy with as many axes as `shape` names.
 
     Raises:
-        DataError: not numbers, complex, NaN or infinite, empty, or another number of axes.
+        DataError: not numbers, complex, NaN or infinite, masked, empty, of another number of axes,
+            or of a magnitude whose squares overflow or vanish.
     """
     axes = shape.split()
     label = f"({', '.join(axes)})"
     try:
         raw = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{name} must be a {label} array of real numbers: {error}") from None
+    except (ValueError, TypeError, RuntimeError) as error:  # RuntimeError: a tensor with gradients
+        reason = " ".join(str(error).split())
+        raise DataError(f"{name} must be a {label} array of real numbers: {reason}") from None
+    if np.ma.is_masked(value):
+        raise DataError(f"{name} must have no masked values; fill them, {name}.filled(0)")
     if raw.dtype.kind == "c":
         raise DataError(f"{name} must be real, got {raw.dtype}; take its magnitude, np.abs({name})")
     if raw.dtype.kind not in "buif":
@@ -52,12 +58,19 @@ def real(name: str, value: Any, shape: str) -> NDArray[np.float64]:
         raise DataError(f"{name} must have shape {label}, got {raw.shape}{way_out}")
     if raw.size == 0:
         raise DataError(f"{name} must not be empty, got shape {raw.shape}")
-    array = np.array(raw, dtype=np.float64, order="C")
+    with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinite: refused below
+        array = np.array(raw, dtype=np.float64, order="C")
     bad = int(np.count_nonzero(~np.isfinite(array)))
     if bad:
         raise DataError(
             f"{name} must be finite, got {bad} NaN or infinite values of {array.size}; "
             "remove or replace them"
+        )
+    largest = float(np.abs(array).max())
+    if largest and not 1 / LARGEST <= largest <= LARGEST:
+        raise DataError(
+            f"{name} must have a largest magnitude in [{1 / LARGEST:g}, {LARGEST:g}] or be zero, "
+            f"got {largest:.1e}, whose squares leave float64; rescale it"
         )
     array.flags.writeable = False
     return array

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -101,7 +100,7 @@ def checked(field: Field, value: Any) -> Any:
     Raises:
         SpecError: name, rule and value in one line.
     """
-    refusal = SpecError(f"{field.name} must be {field.rule}, got {value!r}")
+    refusal = SpecError(f"{field.name} must be {field.rule}, got {_shown(value)}")
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         value = value.item()  # NumPy scalars are welcome
     if field.kind is bool:
@@ -114,11 +113,21 @@ def checked(field: Field, value: Any) -> Any:
         return str(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise refusal
-    number = float(value)
-    if not (math.isfinite(number) and field.param.low <= number <= field.param.high):
+    inside: Any = value  # compared as it is: an int may be beyond float64
+    if not field.param.low <= inside <= field.param.high:  # NaN is in no range
         raise refusal
+    number = float(value)
     if field.kind is float:
         return number
     if number != int(number):
         raise refusal
     return int(number)
+
+
+def _shown(value: Any) -> str:
+    """`value` in at most a line of text: arrays have many, and huge integers none."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an int of more digits than Python prints
+        return "an integer of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -27,6 +27,7 @@ def patches(
     padded = np.pad(images, width, mode=_NUMPY_MODE[padding])  # type: ignore[call-overload]
     windows = sliding_window_view(padded, kernel, axis=(1, 2))
     X = np.empty((images.size, kh * kw + ones))
-    X[:, : kh * kw] = windows.reshape(images.size, kh * kw)
+    # Splitting axes is a view: the windows are copied once.
+    X[:, : kh * kw].reshape(windows.shape, copy=False)[:] = windows
     X[:, kh * kw :] = 1.0
     return X

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from convexviz.errors import SpecError
 from convexviz.experiments.run import request
-from convexviz.solvers.descent import Options
+from convexviz.solvers.descent import Options, Run
 from convexviz.solvers.descent import descend as train
+
+MAX_STARTS = 1000
 
 OnRecord = Callable[[int, int, float, float], None]  # start, step, objective, seconds
 
@@ -22,7 +25,7 @@ def _silent(_start: int, _step: int, _objective: float, _seconds: float) -> None
     """The default progress callback."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Descent:
     """Several starts of the same training.
 
@@ -31,7 +34,8 @@ class Descent:
         seconds: (seeds, records): wall clock since the start, set-up included.
         best: the trained network of the best start, in the architecture's own terms.
         best_objective: its objective, re-evaluated in float64.
-        seeds: the seed of each start.
+        seeds: the seed of each start; where `on_record` raised Cancelled, of those that ended
+            before, or of the first start alone as far as it came.
     """
 
     architecture: str
@@ -67,18 +71,26 @@ def descend(  # noqa: PLR0913 - the public API is fixed
     """
     options = Options(int_of(width), int_of(steps), optimizer, learning_rate, device)
     starts = _seeds(seeds)
+    if not (on_record is None or callable(on_record)):
+        raise SpecError(f"on_record must be a function, got {on_record!r}")
     asked = request(architecture, data, fields, device)
     problem = asked.arch.descent(asked.spec, asked.arrays)
     report = on_record or _silent
-    runs = [train(problem, options, seed, partial(report, i)) for i, seed in enumerate(starts)]
-    best = min(runs, key=lambda run: run.objective)
-    records = min(len(run.objectives) for run in runs)  # a cancelled start is shorter
+    runs: list[Run] = []
+    for i, seed in enumerate(starts):
+        run = train(problem, options, seed, partial(report, i))
+        if runs and run.cancelled:
+            break  # the starts that ended are whole; this one is not
+        runs.append(run)
+        if run.cancelled:
+            break
+    best = min(runs, key=lambda run: np.nan_to_num(run.objective, nan=np.inf))  # nan: it diverged
     return Descent(
         architecture=asked.arch.name,
         spec=asked.spec.as_dict(),
-        objectives=np.array([run.objectives[:records] for run in runs]),
-        seconds=np.array([run.seconds[:records] for run in runs]),
-        seeds=starts,
+        objectives=np.array([run.objectives for run in runs]),
+        seconds=np.array([run.seconds for run in runs]),
+        seeds=starts[: len(runs)],
         best_objective=best.objective,
         options=options,
         best=problem.finish(best.network),
@@ -91,10 +103,16 @@ def int_of(value: Any) -> Any:
 
 
 def _seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
-    given = seeds if isinstance(seeds, Iterable) else None
-    found = tuple(range(seeds)) if isinstance(seeds, int) else tuple(given or ())
-    if isinstance(seeds, bool) or not found:
-        raise SpecError(f"seeds must be a number of starts >= 1 or a list of seeds, got {seeds!r}")
+    count = int_of(seeds)
+    found: tuple[Any, ...] = ()
+    if isinstance(count, int) and not isinstance(count, bool):
+        found = tuple(range(min(count, MAX_STARTS + 1)))
+    elif isinstance(seeds, Iterable):
+        found = tuple(islice(seeds, MAX_STARTS + 1))
+    if not 1 <= len(found) <= MAX_STARTS:
+        raise SpecError(
+            f"seeds must be a number of starts in [1, {MAX_STARTS}] or as many seeds, got {seeds!r}"
+        )
     for seed in found:
         if not is_seed(seed):
             raise SpecError(f"seeds must be integers >= 0, got {seed!r}")

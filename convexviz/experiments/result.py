@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from convexviz.core.solution import Certificate, Progress
@@ -44,8 +45,26 @@ class Result:
     trace: tuple[Progress, ...] = ()
     network: Any = field(default=None, compare=False)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether every field but the network, which the arrays determine, is the same."""
+        if not isinstance(other, Result):
+            return NotImplemented
+        plain = [f.name for f in fields(self) if f.compare and f.name not in ("arrays", "data")]
+        return all(getattr(self, name) == getattr(other, name) for name in plain) and all(
+            _same(getattr(self, name), getattr(other, name)) for name in ("arrays", "data")
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it holds arrays
+
     def save(self, path: str | Path) -> Path:
         """Write one HDF5 file, whole or not at all; see `experiments.store`."""
         from convexviz.experiments import store
 
         return store.write(self, Path(path))
+
+
+def _same(one: Arrays, other: Arrays) -> bool:
+    return one.keys() == other.keys() and all(
+        array.dtype == other[name].dtype and np.array_equal(array, other[name])
+        for name, array in one.items()
+    )

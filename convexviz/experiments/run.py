@@ -11,6 +11,7 @@ from convexviz import architectures
 from convexviz.architectures.base import Architecture, Arrays
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Solution, Status
+from convexviz.errors import SpecError
 from convexviz.experiments.provenance import device_name, provenance
 from convexviz.experiments.result import Result
 from convexviz.solvers.base import OnIteration, silent
@@ -51,9 +52,9 @@ def request(
     """
     arch = architectures.get(architecture)
     device_name(device)
-    if data is not None:
-        fields = {**fields, "dataset": "given"}
     spec = arch.spec.of(fields)
+    if data is not None:
+        spec = arch.spec.of({**spec.as_dict(), "dataset": "given"})
     arrays = arch.check(spec, arch.load(spec) if data is None else data)
     return Request(arch, spec, arrays, given=data is not None, device=device)
 
@@ -76,6 +77,8 @@ def solve(
         SpecError: an unknown parameter, a refused value, or values that do not fit together.
         DataError: an array that is missing, unknown, misshapen or not finite.
     """
+    if not (on_iteration is None or callable(on_iteration)):
+        raise SpecError(f"on_iteration must be a function of a Progress, got {on_iteration!r}")
     return run(request(architecture, data, fields, device), on_iteration or silent)
 
 

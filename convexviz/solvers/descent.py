@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 OPTIMIZERS = ("adam", "sgd", "lbfgs")
+MAX_BYTES = 8 * 2**30
 _SMALL = 10**6  # entries of X up to which float64 costs nothing worth saving
 _RATE = {"adam": 1e-2, "sgd": 1e-2, "lbfgs": 1.0}
 
@@ -57,9 +59,10 @@ class Options:
             raise SpecError(
                 f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
             )
-        rate = self.learning_rate
-        if rate is not None and not (np.isfinite(rate) and rate > 0):
-            raise SpecError(f"learning_rate must be positive and finite, got {rate!r}")
+        rate: Any = self.learning_rate
+        real = isinstance(rate, numbers.Real) and not isinstance(rate, bool)
+        if rate is not None and not (real and np.isfinite(float(rate)) and rate > 0):
+            raise SpecError(f"learning_rate must be a positive, finite number, got {rate!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Run:
     seconds: Float[np.ndarray, " records"]
     network: Network
     objective: float
+    cancelled: bool = False
 
 
 OnRecord = Callable[[int, float, float], None]
@@ -81,9 +85,18 @@ def descend(problem: Regression, options: Options, seed: int, on_record: OnRecor
     Objectives are recorded at about `options.records` steps, spaced geometrically; the clock
     includes moving the data to the device. The last objective is re-evaluated in float64.
     A `Cancelled` raised by `on_record` ends the run early and keeps what there is.
+
+    Raises:
+        SpecError: the hidden layer would not fit.
     """
     import torch
 
+    needed = 3 * len(problem.X) * options.width * 8  # activations, their mask and their gradient
+    if needed > MAX_BYTES:
+        raise SpecError(
+            f"width={options.width:,} on {len(problem.X):,} rows needs {needed / 2**30:.1f} GiB, "
+            f"the limit is {MAX_BYTES / 2**30:.0f} GiB; use a smaller width or fewer rows"
+        )
     started = time.perf_counter()
     small = problem.X.size <= _SMALL
     dtype = torch.float64 if small else torch.float32
@@ -101,7 +114,7 @@ def descend(problem: Regression, options: Options, seed: int, on_record: OnRecor
         return 0.5 * fit + 0.5 * problem.weight_decay * penalty
 
     step = _stepper(options, [U, V], objective)
-    objectives, seconds = [], []
+    objectives, seconds, cancelled = [], [], False
     record_at = _record_steps(options)
     for k in range(options.steps + 1):
         value = step(k)
@@ -111,11 +124,12 @@ def descend(problem: Regression, options: Options, seed: int, on_record: OnRecor
             try:
                 on_record(k, objectives[-1], seconds[-1])
             except Cancelled:
+                cancelled = True
                 break
     first, second = (w.detach().cpu().numpy().astype(np.float64) for w in (U, V))
     network = Network(first, second, problem.weight_decay, gates)
     final = network.objective(problem.X, problem.Y)
-    return Run(np.array(objectives), np.array(seconds), network, final)
+    return Run(np.array(objectives), np.array(seconds), network, final, cancelled)
 
 
 def _stepper(
@@ -160,7 +174,7 @@ def _curvature(weights: list[torch.Tensor], objective: Callable[[], torch.Tensor
 
     gradients = torch.autograd.grad(objective(), weights)
     top = sum(float(g.square().sum()) for g in gradients) ** 0.5
-    return max(top / sum(float(w.square().sum()) for w in weights) ** 0.5, 1e-300)
+    return max(top / sum(float(w.detach().square().sum()) for w in weights) ** 0.5, 1e-300)
 
 
 def _record_steps(options: Options) -> set[int]:

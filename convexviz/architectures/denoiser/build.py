@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -112,7 +113,7 @@ def patterns_for(spec: Spec, X: np.ndarray, block: int) -> Arrangements:
         return arrangements.sample(X, spec.n_gates, rng_of(spec.seed, _GATES, block))
     count = count_patterns(X)
     if count > MAX_PATTERNS:
-        shown = f"{count:,}" if count < 10**9 else f"{float(count):.1e}"
+        shown = f"{count:,}" if count < 10**9 else f"1e{int(math.log10(count))}"
         raise SpecError(
             f"arrangements='all' enumerates at most {MAX_PATTERNS:,} patterns, these {len(X):,} "
             f"rows of {X.shape[1]} values have up to {shown}; use arrangements='sampled'"
@@ -123,7 +124,10 @@ def patterns_for(spec: Spec, X: np.ndarray, block: int) -> Arrangements:
 def count_patterns(X: np.ndarray) -> int:
     """Cover's count, without looking for parallel rows where it could not matter."""
     if len(X) > 2000:
-        rank = int(np.linalg.matrix_rank(X.T @ X, hermitian=True))
+        few = X[:: len(X) // (2 * X.shape[1]) or 1]  # a full rank shows in a few rows
+        rank = int(np.linalg.matrix_rank(few))
+        if rank < X.shape[1]:
+            rank = int(np.linalg.matrix_rank(X.T @ X, hermitian=True))
         return arrangements.count_generic(len(X), rank) if rank > 1 else 2
     return arrangements.count_at_most(X)
 

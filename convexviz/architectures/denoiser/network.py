@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from convexviz.architectures import inputs
 from convexviz.core.network import Network
 from convexviz.core.patches import patches
 
@@ -53,12 +55,23 @@ class DenoiserNetwork:
             stages.append(stages[-1] + out if self.residual else out)
         return stages
 
-    def predict(self, noisy: Image) -> Image:
-        """The denoised images, in the units of the noisy ones."""
-        return self.block_inputs(noisy)[-1] * self.scale + self.mean
+    def predict(self, noisy: Any) -> Image:
+        """The denoised images, in the units of the noisy ones; any real (N, h, w).
 
-    def objective(self, noisy: Image, clean: Image) -> float:
-        """The last block's `1/2 ||f - clean||^2 + beta/2 (||U||^2 + ||V||^2)`, its input given."""
-        stage = self.block_inputs(noisy)[-2]
-        y = self.target(stage, self.normalised(clean))
+        Raises:
+            DataError: `noisy` is no such array.
+        """
+        images = inputs.real("noisy", noisy, "N h w")
+        return self.block_inputs(images)[-1] * self.scale + self.mean
+
+    def objective(self, noisy: Any, clean: Any) -> float:
+        """The last block's `1/2 ||f - clean||^2 + beta/2 (||U||^2 + ||V||^2)`, its input given.
+
+        Raises:
+            DataError: the arrays are not real (N, h, w) of one shape.
+        """
+        images, target = inputs.real("noisy", noisy, "N h w"), inputs.real("clean", clean, "N h w")
+        inputs.same_shape("noisy", images, "clean", target)
+        stage = self.block_inputs(images)[-2]
+        y = self.target(stage, self.normalised(target))
         return self.blocks[-1].objective(self.rows(stage), y[:, None])
