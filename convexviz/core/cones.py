@@ -7,7 +7,7 @@ and *any* `l >= 0` bounds the maximum from above, however it was found.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -26,12 +26,14 @@ class Projection:
         bound: at least `max {c'u : K u >= 0, |u| <= 1}`, recomputed from the multipliers.
         rows: the rows that carry a multiplier.
         multipliers: `l > 0` on those rows.
+        considered: the rows that were needed on the way; a good start for the next projection.
     """
 
     point: Float[np.ndarray, " d"]
     bound: float
     rows: Int[np.ndarray, " k"]
     multipliers: Float[np.ndarray, " k"]
+    considered: Int[np.ndarray, " m"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +51,39 @@ class Cone:
         """The signed distance of `u` to every wall, negative outside."""
         return self.signs * (self.rows @ u)
 
-    def project(self, c: Float[np.ndarray, " d"]) -> Projection:
+    def project(
+        self, c: Float[np.ndarray, " d"], first: Int[np.ndarray, " m"] | None = None
+    ) -> Projection:
         """Project `c`: non-negative least squares on few rows, adding those still violated.
 
-        The bound never increases from round to round, and every round's is valid.
+        The bound never increases from round to round, and every round's is valid, whatever rows
+        come `first`.
         """
         n, d = self.rows.shape
         size = float(np.linalg.norm(c))
-        ids = np.arange(n) if n <= 16 * d else np.zeros(0, dtype=np.int64)
-        best = Projection(c, size, np.zeros(0, dtype=np.int64), np.zeros(0))
+        none = np.zeros(0, dtype=np.int64)
+        ids = np.arange(n) if n <= 16 * d else (none if first is None else first)
+        above = size * (1 + 4 * (d + 4) * np.finfo(float).eps)
+        best = Projection(c, above, none, np.zeros(0), ids)
         if size == 0.0 or n == 0:
             return best
         for _ in range(50):
             if len(ids):
                 found = _on_rows(c / size, self.normals(ids), ids)
                 if size * found.bound <= best.bound or best.point is c:
-                    best = Projection(
-                        size * found.point, size * found.bound, found.rows, size * found.multipliers
+                    best = replace(
+                        found,
+                        point=size * found.point,
+                        bound=size * found.bound,
+                        multipliers=size * found.multipliers,
                     )
             slack = self.slack(best.point)
             slack[ids] = np.inf
-            worst = np.argpartition(slack, min(4 * d, n - 1))[: 4 * d]
-            worst = worst[slack[worst] < -ROUNDING * size]
+            worst = np.flatnonzero(slack < -ROUNDING * size)
             if not len(worst):
                 break
+            if len(worst) > 4 * d:
+                worst = worst[np.argpartition(slack[worst], 4 * d)[: 4 * d]]
             ids = np.concatenate([ids, worst])
         return best
 
@@ -112,7 +123,7 @@ def _on_rows(
         basis, _ = np.linalg.qr(K[used].T)
         for _ in range(2):  # twice is enough (Kahan): the point lies on its walls to rounding
             point = point - basis @ (basis.T @ point)
-    return Projection(point, bound, ids[used], multipliers[used])
+    return Projection(point, bound, ids[used], multipliers[used], ids)
 
 
 def _multipliers(

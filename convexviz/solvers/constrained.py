@@ -77,9 +77,10 @@ class ActiveSet(AbstractSolver):
         on_iteration: OnIteration,
     ) -> Solution:
         monitor = Monitor(self.tolerance, on_iteration)
-        best = _Best(program, start)
+        zero = Certificate(float(0.5 * program.y @ program.y), 0.0, program.scope)
+        best = _Best(program, np.zeros(program.shape), zero)
         if small is None or workspace is None:
-            best.offer(np.zeros(program.shape))
+            best.offer(best.variables)
             monitor.record(best.certificate)
             return best.solution(monitor)
         search = _Search(small.program, workspace, small.reduce(start))
@@ -114,17 +115,12 @@ class _Best:
 
     program: ReluProgram
     variables: Array
-    certificate: Certificate = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.certificate = self.program.certify(self.variables)
-        if self.variables.any():
-            self.offer(np.zeros_like(self.variables))
+    certificate: Certificate
 
     def offer(self, variables: Array) -> None:
         found = self.program.certify(variables)
         dual = max(found.dual, self.certificate.dual)
-        if found.primal < self.certificate.primal:
+        if found.primal <= self.certificate.primal:
             self.variables = variables
         primal = min(found.primal, self.certificate.primal)
         self.certificate = replace(found, primal=primal, dual=min(dual, primal))
@@ -160,9 +156,8 @@ class _Search:
         sizes = np.linalg.norm(self.correlations, axis=1)
         largest, self.entering = min(beta, sizes.max(initial=0.0)), []
         for group in np.flatnonzero(sizes > beta):
-            cone = self.workspace.cone(int(group))
             for k in (0, 1):
-                found = cone.project(SIGNS[k] * self.correlations[group])
+                found = self.workspace.project(int(group), SIGNS[k] * self.correlations[group])
                 largest = max(largest, found.bound)
                 if found.bound > beta * (1 + 1e-13) and not lengths[k, group]:
                     self.entering.append((found.bound, k, int(group), found.point))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from convexviz.core.arrangements import Arrangements
-from convexviz.core.cones import Cone, cone_of, unit_rows
+from convexviz.core.cones import Cone, Projection, cone_of, unit_rows
 from convexviz.core.relu import ReluProgram
 
 RANK = 1e-11  # directions of X below this share of the largest singular value are left out
@@ -66,6 +66,7 @@ class Workspace:
     gram: Float[np.ndarray, "m m"] = field(default_factory=lambda: np.zeros((0, 0)))
     _units: tuple[np.ndarray, np.ndarray] | None = None
     _cones: dict[int, Cone] = field(default_factory=dict)
+    _near: dict[int, Int[np.ndarray, " m"]] = field(default_factory=dict)
 
     def cone(self, group: int) -> Cone:
         """The cone of one pattern."""
@@ -75,6 +76,12 @@ class Workspace:
             patterns = self.program.arrangements.patterns
             self._cones[group] = cone_of(*self._units, patterns[:, group])
         return self._cones[group]
+
+    def project(self, group: int, c: Float[np.ndarray, " d"]) -> Projection:
+        """Project onto the cone of one pattern, starting from the walls met there before."""
+        found = self.cone(group).project(c, self._near.get(group))
+        self._near[group] = found.considered
+        return found
 
     def signed_gram(
         self, signs: Float[np.ndarray, " K"], groups: list[int]
