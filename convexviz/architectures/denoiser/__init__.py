@@ -15,9 +15,8 @@ OPENING = {
     "dataset": "mri",
     "kernel_size": 7,
     "n_gates": 64,
-    "normalise": "standard",
     "bias": True,
-    "weight_decay": 180.0,
+    "weight_decay": 10.0,
     "tolerance": 1e-5,
 }
 
