@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from convexviz.errors import DataError
 
-LARGEST = 1e60  # squares of values, divided by a deviation 1e-16 of them, stay far from overflow
+# Squares of values, also when divided by a deviation 1e-16 of them, stay far from overflow.
+SMALLEST, LARGEST = 1e-60, 1e60
 
 
-def names(data: Mapping[str, Any], required: Iterable[str], optional: Iterable[str] = ()) -> None:
+def names(data: Any, required: Iterable[str], optional: Iterable[str] = ()) -> None:
     """Refuse missing and unknown arrays.
 
     Raises:
@@ -67,9 +68,9 @@ def real(name: str, value: Any, shape: str) -> NDArray[np.float64]:
             "remove or replace them"
         )
     largest = float(np.abs(array).max())
-    if largest and not 1 / LARGEST <= largest <= LARGEST:
+    if largest and not SMALLEST <= largest <= LARGEST:
         raise DataError(
-            f"{name} must have a largest magnitude in [{1 / LARGEST:g}, {LARGEST:g}] or be zero, "
+            f"{name} must have a largest magnitude in [{SMALLEST:g}, {LARGEST:g}] or be zero, "
             f"got {largest:.1e}, whose squares leave float64; rescale it"
         )
     array.flags.writeable = False

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Clean images in [0, 1]: those to train on, and those held out.
+    """Clean images in [0, 1]: those to train on, and those held out; read-only, for they are shared.
 
     Attributes:
         split: where train and test are the left and the right part of one picture, the column
@@ -21,6 +21,9 @@ class Images:
     train: Float[np.ndarray, "N h w"]
     test: Float[np.ndarray, "M a b"]
     split: int | None = None
+
+    def __post_init__(self) -> None:
+        self.train.flags.writeable = self.test.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,7 @@ def load(spec: Spec) -> Arrays:
     return arrays
 
 
-def check(spec: Spec, data: Mapping[str, Any]) -> Arrays:
+def check(spec: Spec, data: Any) -> Arrays:
     """Validated copies of the images.
 
     Raises:
