@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from convexviz import architectures
+from convexviz.architectures.base import Architecture
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Scope, Solution, Status
 from convexviz.experiments.result import Result
@@ -144,6 +145,30 @@ def at(result: Result, index: int) -> Result:
         trace=tuple(Progress(i, p, d, s) for i, (_, s, p, d) in enumerate(own.tolist())),
         network=arch.revive(spec, weights),
     )
+
+
+def recheck(arch: Architecture, result: Result) -> dict[str, np.ndarray]:
+    """Primal and dual of every weight decay on the path, from its variables and the data alone."""
+    if "path_variables" not in result.arrays:
+        return {}
+    spec = arch.spec.of(result.spec)
+    program: Any = arch.build(spec, result.data or arch.load(spec), ())
+    betas, rows = result.arrays["path_weight_decay"], result.arrays["path_variables"]
+    found = [
+        program.with_weight_decay(float(beta)).certify(_unpadded(spec, variables))
+        for beta, variables in zip(betas, rows, strict=True)
+    ]
+    return {
+        "path_primal": np.array([certificate.primal for certificate in found]),
+        "path_dual": np.array([certificate.dual for certificate in found]),
+    }
+
+
+def _unpadded(spec: Any, variables: np.ndarray) -> np.ndarray:
+    """A list of neurons without the zero rows that fill it up; groups on patterns as they are."""
+    if spec.arrangements == "adaptive":
+        return variables[np.linalg.norm(variables[:, :-1], axis=1) > 0]
+    return variables
 
 
 def _stacked(variables: list[np.ndarray]) -> np.ndarray:

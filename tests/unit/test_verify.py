@@ -9,8 +9,9 @@ import pytest
 import convexviz
 from convexviz import architectures
 from convexviz.core.solution import Certificate, Scope
-from convexviz.experiments import store, store_files, store_hdf5
+from convexviz.experiments import path, store, store_files, store_hdf5
 from convexviz.experiments.result import Result
+from convexviz.experiments.run import request
 from convexviz.experiments.verify import verify
 
 DEEP = {"bias": True, "blocks": 2, "residual": True, "normalise": "standard"}
@@ -28,6 +29,16 @@ def result() -> Result:
 @pytest.fixture(scope="module")
 def deep() -> Result:
     return solved(**DEEP)
+
+
+@pytest.fixture(scope="module")
+def relu() -> Result:
+    return solved(neurons="relu", n_gates=6)
+
+
+@pytest.fixture(scope="module")
+def path_result() -> Result:
+    return path.solve_path(request("denoiser", None, dict(architectures.get("denoiser").smoke)))
 
 
 def found(result: Result, folder: Path) -> str:
@@ -75,12 +86,28 @@ def test_a_changed_picture_is_found_by_name(result: Result, tmp_path: Path, name
 
 
 @pytest.mark.parametrize("name", ["network_objective", "n_neurons", "n_patterns", "psnr_noisy",
-                                  "psnr_denoised", "ssim_denoised", "test_psnr_denoised",
-                                  "network_bound", "estimated_bound"])  # fmt: skip
+                                  "psnr_denoised", "ssim_denoised",
+                                  "test_psnr_denoised"])  # fmt: skip
 def test_a_changed_scalar_is_found_by_name(result: Result, tmp_path: Path, name: str) -> None:
     scalars = {**result.scalars, name: result.scalars[name] * (1 + 1e-7)}
     findings = found(dataclasses.replace(result, scalars=scalars), tmp_path)
     assert findings.startswith(f"scalars/{name}: stored ")
+
+
+@pytest.mark.parametrize("name", ["network_bound", "estimated_bound"])
+def test_a_changed_bound_on_relu_networks_is_found(relu: Result, tmp_path: Path, name: str) -> None:
+    scalars = {**relu.scalars, name: relu.scalars[name] * (1 + 1e-7)}
+    findings = found(dataclasses.replace(relu, scalars=scalars), tmp_path)
+    assert findings.startswith(f"scalars/{name}: stored ")
+
+
+@pytest.mark.parametrize("name", ["path_primal", "path_dual", "path_variables"])
+def test_a_changed_path_is_found(path_result: Result, tmp_path: Path, name: str) -> None:
+    array = path_result.arrays[name].copy()
+    place = np.unravel_index(np.argmax(np.abs(array)), array.shape)
+    array[place] *= 1 + 1e-6
+    forged = dataclasses.replace(path_result, arrays={**path_result.arrays, name: array})
+    assert "arrays/path_" in found(forged, tmp_path)
 
 
 def test_a_missing_scalar_is_found(result: Result, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ function layoutStrip(app, width) {
   const rows = cell >= 26 * k ? 1 : cell >= 13 * k ? 2 : 3;
   const tile = Math.max(6, Math.min(cell * rows - 4 * k, 54 * k));
   const base = (narrow ? 5.25 : 6.5) * rem;
-  const height = base + 8 + rows * (tile + 4 * k) + (zeros && narrow ? 1.75 * rem : 4);
+  const words = zeros && !narrow ? 3.5 * rem : 0; // beside the tiles
+  const below = Math.max(8 + rows * (tile + 4 * k), words);
+  const height = base + below + (zeros && narrow ? 1.75 * rem : 4);
   return {units, zeros, narrow, left, right, cell, rows, tile, base, height, width};
 }
 
@@ -118,7 +120,7 @@ function drawZeros(app, context, {zeros, narrow, right, base, height, width}) {
     return;
   }
   const [x0, x1] = [width - right + 1.4 * roles.rem, width - 2];
-  const step = Math.min(10 * roles.k, (x1 - x0) / Math.min(zeros, 40));
+  const step = Math.min(10 * roles.k, (x1 - x0) / Math.min(zeros, 20));
   const rows = Math.ceil(zeros / Math.max(1, Math.floor((x1 - x0) / step)));
   const across = Math.ceil(zeros / rows);
   Object.assign(context, {strokeStyle: roles.noise, fillStyle: roles.paper});
