@@ -149,16 +149,25 @@ def _hero(arch: Architecture, result: Result) -> Result:
     name = f"{arch.name}.weight_decay"
     index = _index(result, st.query_params.get(name))
     index = heroes.of(arch.name).show(result, index)
-    here = path.at(result, index)
+    digest = result.provenance["data_sha256"]
+    family = precomputed.family(arch.name, result.spec, digest)
+    label = f"{family}-{result.provenance['created']}-{index}"
+    here = _at(label, index, result)
     if index != opening_index(result) or name in st.query_params:
         st.query_params[name] = f"{here.spec['weight_decay']:g}"
     st.space("medium")
     panels.tell(arch.name, lambda card: _apply(arch, card))
-    label = (
-        f"{precomputed.family(arch.name, result.spec, result.provenance['data_sha256'])}-{index}"
-    )
-    panels.show(here, lambda: race.show(here, label))
+    panels.show(here, label, lambda: race.show(here, label))
     return here
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _at(
+    label: str,  # noqa: ARG001 - the cache goes by it
+    index: int,
+    _result: Result,
+) -> Result:
+    return path.at(_result, index)
 
 
 def opening_index(result: Result) -> int:

@@ -13,6 +13,7 @@ from convexviz.experiments.result import Result
 from convexviz.figures.picture import Theme
 from convexviz.views import theme
 from convexviz.views.frame import scale
+from convexviz.views.share import is_narrow
 
 RACE = "Race"
 
@@ -34,22 +35,41 @@ def chosen(name: str, titles: list[str]) -> str:
     return title
 
 
-def show(result: Result, race: Callable[[], None]) -> None:
-    """The chosen figure at the left, its caption at the right; `race` draws the race."""
+def show(result: Result, label: str, race: Callable[[], None]) -> None:
+    """The chosen figure at the left, its caption at the right; `race` draws the race.
+
+    `label` tells results apart.
+    """
     name = result.architecture
     pictures = figures.for_architecture(name)
     title = chosen(name, [RACE, *pictures])
     if title == RACE:
         race()
         return
-    picture = pictures[title]
+    figure, alt, caption = _drawn(label, title, look(), result)
     left, right = st.columns([0.745, 0.255], gap="medium")
     with left:
-        figure = picture(result, Theme(roles=theme.roles(), scale=scale()))
-        plot(figure, f"{name}.figure.{title}", picture.alt(result))
+        plot(figure, f"{name}.figure.{title}", alt)
     with right:
         st.subheader("What to notice", anchor=False)
-        st.markdown(picture.caption(result))
+        st.markdown(caption)
+
+
+def look() -> Theme:
+    """Colours, size and width of the screen that figures are drawn for."""
+    return Theme(roles=theme.roles(), scale=scale(), narrow=is_narrow())
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _drawn(
+    label: str,  # noqa: ARG001 - the cache goes by it
+    title: str,
+    drawn_for: Theme,
+    _result: Result,
+) -> tuple[Any, str, str]:
+    """The figure, what is said instead of it, and what to notice in it."""
+    picture = figures.for_architecture(_result.architecture)[title]
+    return picture(_result, drawn_for), picture.alt(_result), picture.caption(_result)
 
 
 def plot(figure: Any, key: str, alt: str) -> None:

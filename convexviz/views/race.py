@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from convexviz.experiments.jobs_job import Job
 from convexviz.experiments.result import Result
 from convexviz.figures import race
-from convexviz.figures.picture import Theme
-from convexviz.views import panels, theme, work
-from convexviz.views.frame import scale
+from convexviz.views import panels, work
 from convexviz.views.memory import LastFew
 
 OPTIONS = {"width": 64, "steps": 150, "seeds": 3, "optimizer": "adam"}
@@ -49,7 +47,7 @@ def show(result: Result, name: str) -> None:
     left, right = st.columns([0.745, 0.255], gap="medium")
     if runs is not None:
         with left:
-            figure = race.race(result, runs, Theme(roles=theme.roles(), scale=scale()))
+            figure = race.race(result, runs, panels.look())
             panels.plot(figure, f"{arch}.race", race.alt(result, runs))
         with right:
             st.subheader("What to notice", anchor=False)

@@ -1,6 +1,11 @@
 // Copies the address of the page, which holds the whole state.
-export default function ({parentElement: root}) {
+// Says too whether the screen is a phone's, which the server cannot know: figures then fit it.
+const NARROW = 560;
+
+export default function ({parentElement: root, data, setStateValue}) {
   readRoles(root);
+  const narrow = window.innerWidth < NARROW;
+  if (narrow !== Boolean(data.narrow)) setStateValue('narrow', narrow);
   const button = root.querySelector('.share');
   const told = root.querySelector('.told');
   button.onclick = async () => {
