@@ -29,6 +29,7 @@ from convexviz.solvers.adaptive_refine import (
     merge,
     residual_of,
     reweigh,
+    training,
 )
 from convexviz.solvers.adaptive_run import Run, Scaled
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
@@ -36,12 +37,13 @@ from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
 _COARSE = 16_384  # rows on which the first neurons are found,
 _COARSE_ROUNDS = 3  # in a few rounds: more would fit their noise
 _FIRST = 40  # neurons that the first lasso may keep
-_FRESH, _CONFIRM = 40, 400  # random starts of the oracle: in passing, and before it is believed
+_FRESH, _CONFIRM = 100, 400  # random starts of the oracle: in passing, and before it is believed
 _TOP = 16  # neurons added a round
 _KNOWN = 0.9999  # cosine above which a maximum is a neuron that is already there
 _MERGE = 0.97  # cosine from which one neuron is tried in the place of two
 _DESCENT = 150  # L-BFGS iterations a round
-_STALLED = 1e-6  # relative progress of three rounds
+_EXACT = 1e-14  # of |y|^2/2: below, the fit is perfect and the rest is rounding
+_STALLED = 1e-7  # relative progress of three rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Adaptive(AbstractSolver):
     def _on_few_rows(self, data: Training, rng: np.random.Generator, run: Run) -> Neurons:
         part = np.sort(rng.permutation(len(data.y))[:_COARSE])
         share = len(part) / len(data.y)
-        few = Training(np.ascontiguousarray(data.X[part]), data.y[part], share * data.beta)
+        few = training(np.ascontiguousarray(data.X[part]), data.y[part], share * data.beta)
         search = _Search(self, few, Oracle(few.X, rng), run, rng)
         none = Neurons(np.zeros((0, data.X.shape[1])), np.zeros(0), np.inf)
         found = search.rounds(none, _COARSE_ROUNDS, final=False)
@@ -139,7 +141,7 @@ class _Search:
     rng: np.random.Generator
 
     def rounds(self, neurons: Neurons, count: int, *, final: bool) -> Neurons:
-        """At most `count` rounds; `final` ones offer their points and may believe the oracle."""
+        """At most `count` rounds; `final` ones confirm what the oracle says."""
         if not len(neurons):
             seeds = self.oracle.seeds
             neurons = self._reweigh(seeds, np.zeros(len(seeds)), min(_FIRST, self._limit))
@@ -149,11 +151,10 @@ class _Search:
         for k in range(count):
             neurons = descend(self.data, neurons, _DESCENT, precision, self.run.tick)
             neurons = merge(self.data, neurons, _MERGE)
-            if len(self.data.y) <= small.ROWS:
+            if len(self.data.y) <= small.ROWS and not self._fits(neurons.F):
                 polished = small.polish(self.data, neurons, found, self.rng)
                 neurons = polished if len(polished) <= self._limit else neurons
-            if final:
-                self._publish(neurons, first=k == 0)
+            self._publish(neurons, first=final and k == 0)
             if self.run.stopped or k == count - 1:
                 break
             residual, _ = residual_of(self.data, neurons)
@@ -162,6 +163,9 @@ class _Search:
             if self._gap(residual, found, neurons.F) <= self.options.tolerance or _stalled(history):
                 break
             better = self._add(neurons, found)
+            if better is None and final:
+                found = self._search(residual, neurons, _CONFIRM)
+                better = self._add(neurons, found)
             if better is None:
                 precision = max(0.1 * precision, 1e-7)  # only the neurons themselves violate
             else:
@@ -173,22 +177,29 @@ class _Search:
         return self.options.max_neurons
 
     def _publish(self, neurons: Neurons, *, first: bool) -> None:
-        self.run.offer(neurons)
+        self.run.offer(neurons)  # evaluated on all rows, also where the search sees few
         if first and not self.run.stopped:
             self.run.certify()  # up to a second on a large image: here, and at the end
         self.run.tick()
 
     def _look(self, residual: Array, neurons: Neurons, *, confirm: bool) -> Maxima:
-        U = directions(neurons.W)
-        found = self.oracle(residual, U, neurons.signs, fresh=_FRESH, top=_TOP)
+        found = self._search(residual, neurons, _FRESH)
         if confirm and self._gap(residual, found, neurons.F) <= self.options.tolerance:
-            found = self.oracle(residual, U, neurons.signs, fresh=_CONFIRM, top=_TOP)
+            found = self._search(residual, neurons, _CONFIRM)
         return found
+
+    def _search(self, residual: Array, neurons: Neurons, fresh: int) -> Maxima:
+        U = directions(neurons.W)
+        return self.oracle(residual, U, neurons.signs, fresh=fresh, top=_TOP)
 
     def _gap(self, residual: Array, found: Maxima, F: float) -> float:
         """The relative gap if the oracle had found the largest violation: an estimate."""
         bound = dual_value(self.data.y, residual, found.largest, self.data.beta)
-        return (F - bound) / F if F > 0 else 0.0
+        return 0.0 if self._fits(F) else (F - bound) / F
+
+    def _fits(self, F: float) -> bool:
+        squares = float(self.data.y @ self.data.y)
+        return F <= 0.5 * _EXACT * squares
 
     def _add(self, neurons: Neurons, found: Maxima) -> Neurons | None:
         """The network with the violators weighed in, or None where that lowers nothing."""

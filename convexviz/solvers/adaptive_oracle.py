@@ -101,8 +101,7 @@ class Oracle:
         U: Array = np.concatenate(starts)
         both = np.repeat([1.0, -1.0], len(U))
         found = Maxima(np.zeros(2 * len(U)), np.concatenate([U, U]), both)
-        found = _climb_by_gradient(self._levels[0], r, found, 3).best(max(5 * top, len(U)))
-        found = _climb_by_gradient(self._levels[0], r, found, 8).best(5 * top)
+        found = _climb_by_gradient(self._levels[0], r, found, 10).best(10 * top)
         for stage, level in enumerate(self._levels):
             last = stage == len(self._levels) - 1
             if last:  # the neurons themselves are always judged on every row

@@ -16,6 +16,8 @@ from convexviz.core.types import Array
 
 _GONE = 1e-6  # of the longest neuron: a weight that descent has driven to zero
 _ROWS = 65_536  # a block of activations
+_MANY = 2**18  # entries of X from which float32 is worth a copy
+_SMALL_GAIN = 1e-5  # of F: below it the rounding of float32 may be what stopped the descent
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,14 @@ class Training:
     X: Float[np.ndarray, "n d"]
     y: Float[np.ndarray, " n"]
     beta: float
+    single: Training | None = None  # the same in float32, for steps on many rows
+
+
+def training(X: Array, y: Array, beta: float) -> Training:
+    """The data, with a float32 copy where that pays."""
+    if X.size < _MANY:
+        return Training(X, y, beta)
+    return Training(X, y, beta, Training(X.astype(np.float32), y.astype(np.float32), beta))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +75,34 @@ def residual_of(data: Training, neurons: Neurons) -> tuple[Array, float]:
 def descend(
     data: Training, start: Neurons, iterations: int, precision: float, tick: Tick
 ) -> Neurons:
+    """L-BFGS on all weights until no `dF/dw_j` is longer than about `precision * beta`.
+
+    In float32 where there are many rows, again in float64 where that gained next to nothing;
+    F is always evaluated in float64 and never rises. Stops when `tick` says so.
+    """
+    if not len(start):
+        return start
+    best = start
+    for run in (data.single, data) if data.single is not None else (data,):
+        end = evaluate(data, *_steps(run, best, iterations, precision, tick))
+        gained = best.F - end.F
+        best = end if gained > 0 else best
+        if gained > _SMALL_GAIN * best.F:
+            break
+    return best
+
+
+def _steps(
+    data: Training, start: Neurons, iterations: int, precision: float, tick: Tick
+) -> tuple[Array, Array]:
     """L-BFGS on the balanced form `beta/2 (|u_j|^2 + v_j^2)`, smooth where neurons vanish.
 
     Stops when no `dF/dw_j` is longer than about `precision * beta`, or when `tick` says so.
+    Steps are in the precision of `data`; the caller evaluates what comes out.
     """
     m, d = start.W.shape
-    if m == 0:
-        return start
-    residual = np.empty(len(data.y))
+    kind = data.X.dtype
+    residual = np.empty(len(data.y), kind)
     roots = np.sqrt(lengths(start.W))
     first = np.concatenate([(start.W / roots[:, None]).ravel(), start.signs * roots])
     last, evaluations = first, 0
@@ -82,8 +112,9 @@ def descend(
 
     def objective(x: Array) -> tuple[float, Array]:
         U, v = unpack(x)
-        signs = np.where(v >= 0, 1.0, -1.0)
-        loss, C = residual_and_correlations(data.X, data.y, np.abs(v)[:, None] * U, signs, residual)
+        W = (np.abs(v)[:, None] * U).astype(kind)
+        signs = np.where(v >= 0, 1.0, -1.0).astype(kind)
+        loss, C = residual_and_correlations(data.X, data.y, W, signs, residual)
         to_U = data.beta * U - v[:, None] * C
         to_v = data.beta * v - np.einsum("jd,jd->j", C, U)
         return loss + 0.5 * data.beta * float(x @ x), np.concatenate([to_U.ravel(), to_v])
@@ -102,8 +133,7 @@ def descend(
     W = np.abs(v)[:, None] * U
     size = lengths(W)
     keep = size > _GONE * size.max()
-    end = evaluate(data, W[keep], np.where(v >= 0, 1.0, -1.0)[keep])
-    return end if end.F < start.F else start
+    return W[keep], np.where(v >= 0, 1.0, -1.0)[keep]
 
 
 def merge(data: Training, neurons: Neurons, cosine: float) -> Neurons:

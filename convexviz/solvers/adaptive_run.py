@@ -11,7 +11,7 @@ from jaxtyping import Float
 from convexviz.core.neurons import NeuronProgram, join, lengths, split
 from convexviz.core.solution import Certificate, Scope, Solution, Status
 from convexviz.core.types import Array
-from convexviz.solvers.adaptive_refine import Neurons, Training, evaluate
+from convexviz.solvers.adaptive_refine import Neurons, Training, evaluate, training
 from convexviz.solvers.base import Monitor
 
 _NO_DECAY = 1e-13  # of ||X'y||: descent needs some weight decay, also where it is asked for none
@@ -36,7 +36,7 @@ class Scaled:
         y = program.y if b == 1.0 else program.y / b
         slope = float(lengths((X.T @ y)[None])[0])
         beta = max(program.weight_decay / a / b, _NO_DECAY * slope, float(np.finfo(float).tiny))
-        return cls(Training(X, y, min(beta, 1e300)), a, b)
+        return cls(training(X, y, min(beta, 1e300)), a, b)
 
     def neurons(self, variables: Array) -> Neurons:
         """The network in these units."""
