@@ -187,7 +187,8 @@ def _index(result: Result, asked: str | None) -> int:
         value = np.nan
     if decays is None or not (np.isfinite(value) and value > 0):
         return opening_index(result)
-    return int(np.argmin(np.abs(np.log(decays / value))))
+    # A difference of logarithms: a quotient overflows for the smallest numbers there are.
+    return int(np.argmin(np.abs(np.log(decays) - np.log(value))))
 
 
 def _apply(arch: Architecture, card: Card) -> None:
