@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Clean images in [0, 1]: those to train on, and those held out; read-only, for they are shared.
+    """Clean images in [0, 1]: those to train on, and those held out; read-only.
 
     Attributes:
         split: where train and test are the left and the right part of one picture, the column
