@@ -198,8 +198,8 @@ class _Search:
         return 0.0 if self._fits(F) else (F - bound) / F
 
     def _fits(self, F: float) -> bool:
-        squares = float(self.data.y @ self.data.y)
-        return F <= 0.5 * _EXACT * squares
+        rounding = 0.5 * _EXACT * float(self.data.y @ self.data.y)
+        return F <= rounding
 
     def _add(self, neurons: Neurons, found: Maxima) -> Neurons | None:
         """The network with the violators weighed in, or None where that lowers nothing."""

@@ -197,6 +197,7 @@ def degenerate() -> dict[str, tuple[np.ndarray, np.ndarray, float]]:
         "one number": (np.ones((1, 1)), -np.ones(1), 0.1),
         "zero X": (0 * X, y, 0.1),
         "zero y": (X, 0 * y, 0.1),
+        # Seconds: the cone program falls back on Clarabel, and shapes are checked at every call.
         "no weight decay": (X[:3], y[:3], 0.0),
         "constant X": (np.ones((30, 3)), y, 1.0),
         "duplicated rows": (np.repeat(X[:6], 5, axis=0), y, 1.0),
