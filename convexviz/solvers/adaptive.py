@@ -197,9 +197,9 @@ class _Search:
         bound = dual_value(self.data.y, residual, found.largest, self.data.beta)
         return 0.0 if self._fits(F) else (F - bound) / F
 
-    def _fits(self, F: float) -> bool:
+    def _fits(self, objective: float) -> bool:
         rounding = 0.5 * _EXACT * float(self.data.y @ self.data.y)
-        return F <= rounding
+        return objective <= rounding
 
     def _add(self, neurons: Neurons, found: Maxima) -> Neurons | None:
         """The network with the violators weighed in, or None where that lowers nothing."""
