@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.gram import MaskedGram, masked_gram
+from convexviz.core.gram_device import masked_gram_on
 from convexviz.core.masked import adjoint, predict
 from convexviz.core.network import Network
 from convexviz.core.program import AbstractConvexProgram
@@ -43,10 +44,12 @@ class _DataSummary:
     def describes(self, X: Array, patterns: Pattern, y: Array) -> bool:
         return self.X is X and self.patterns is patterns and self.y is y
 
-    def gram(self, threads: int) -> MaskedGram:
+    def gram(self, threads: int, device: str) -> MaskedGram:
         with self._lock:
-            if self._gram is None:
+            if self._gram is None and device == "cpu":
                 self._gram = masked_gram(self.X, self.patterns, self.y, threads=threads)
+            elif self._gram is None:
+                self._gram = masked_gram_on(device, self.X, self.patterns, self.y)
             return self._gram
 
     def beta_max(self) -> float:
@@ -93,10 +96,10 @@ class GatedProgram(AbstractConvexProgram):
         """The Gram of the masked features; built once, shared by `with_weight_decay`."""
         return self.summarise()
 
-    def summarise(self, *, threads: int = 1) -> MaskedGram:
-        """The Gram, built now on `threads` threads unless it exists."""
+    def summarise(self, *, threads: int = 1, device: str = "cpu") -> MaskedGram:
+        """The Gram, built now on `threads` threads, or on a torch `device`, unless it exists."""
         assert self._summary is not None
-        return self._summary.gram(threads)
+        return self._summary.gram(threads, device)
 
     @property
     def beta_max(self) -> float:

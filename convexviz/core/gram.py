@@ -55,12 +55,18 @@ def masked_gram(
     majority = 2 * np.count_nonzero(patterns, axis=0) > len(X)
     blocks = pair_sums(X, patterns ^ majority, threads=threads)
     _undo_majority(blocks, X.T @ X, majority.astype(np.float64))
-    diagonal = blocks[np.arange(P), :, np.arange(P), :]
+    return with_blocks(blocks.reshape(P * d, P * d), adjoint(X, patterns, y), float(y @ y))
+
+
+def with_blocks(G: Float[np.ndarray, "m m"], b: Float[np.ndarray, "P d"], yy: float) -> MaskedGram:
+    """The Gram with the eigendecompositions of its diagonal blocks, which solvers ask for."""
+    P, d = b.shape
+    diagonal = G.reshape(P, d, P, d)[np.arange(P), :, np.arange(P), :]
     eigenvalues, eigenvectors = np.linalg.eigh(diagonal)
     return MaskedGram(
-        G=blocks.reshape(P * d, P * d),
-        b=adjoint(X, patterns, y).ravel(),
-        yy=float(y @ y),
+        G=G,
+        b=b.ravel(),
+        yy=yy,
         P=P,
         d=d,
         eigenvalues=np.maximum(eigenvalues, 0.0),

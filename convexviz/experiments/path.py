@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from convexviz import architectures
-from convexviz.architectures.base import Architecture
+from convexviz.architectures.base import Architecture, params
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Scope, Solution, Status
 from convexviz.experiments.result import Result
-from convexviz.experiments.run import Request, collect, run
+from convexviz.experiments.run import Request, collect, on_device, run
 from convexviz.solvers.base import OnIteration, silent
 
 PER_DECADE = 4
@@ -67,9 +67,12 @@ def solve_path(
     if arch.depth(spec) > 1:
         return run(asked, report)
     started = time.perf_counter()
-    program: Any = arch.build(spec, asked.arrays, ())
+    program: Any = on_device(arch.build(spec, asked.arrays, ()), asked.device)
     solver: Any = arch.solver(spec, program)
-    grid = list(betas or weight_decays(program, None if pick else spec.weight_decay))
+    allowed = params(arch.spec)["weight_decay"].param
+    around = weight_decays(program, None if pick else spec.weight_decay)
+    found = [beta for beta in around if allowed.low <= beta <= allowed.high]
+    grid = [float(beta) for beta in (found if betas is None else betas)]
     grid = sorted(grid or [spec.weight_decay], reverse=True)
     if pick:
         spec = replace(spec, weight_decay=grid[len(grid) // 2])

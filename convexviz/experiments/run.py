@@ -94,7 +94,7 @@ def run(asked: Request, report: OnIteration = silent) -> Result:
             program.to_network(solution.variables)
             for program, solution in zip(programs, solutions, strict=True)
         )
-        programs.append(arch.build(spec, asked.arrays, networks))
+        programs.append(on_device(arch.build(spec, asked.arrays, networks), asked.device))
         ready = time.perf_counter()
         solver = arch.solver(spec, programs[-1])
         solutions.append(solver.solve(programs[-1], on_iteration=report))
@@ -104,6 +104,24 @@ def run(asked: Request, report: OnIteration = silent) -> Result:
             break
     clock = {"solve_seconds": solving, "seconds": time.perf_counter() - started}
     return collect(asked, programs, solutions, clock)
+
+
+def on_device(program: AbstractConvexProgram, device: str) -> AbstractConvexProgram:
+    """`program` with what is heavy in it computed on `device`.
+
+    Raises:
+        SpecError: this kind of program is computed on the CPU only.
+    """
+    if device == "cpu":
+        return program
+    from convexviz.core.gated import GatedProgram
+
+    if not isinstance(program, GatedProgram):
+        raise SpecError(
+            f"device={device!r} computes gated networks (neurons='gated'); use device='cpu'"
+        )
+    program.summarise(device=device)
+    return program
 
 
 def cut_short(spec: Any, blocks: int) -> Any:

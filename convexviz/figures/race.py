@@ -229,7 +229,7 @@ def _draw_words(
         roomy = where - start > 0.35 * width
         side = {"xshift": -10} if roomy else {"xanchor": "left", "xshift": 10}
         words = f"set-up {numbers.seconds(run.set_up)}"
-        label(figure, (where, float(y[0])), words, c.convex, yshift=13, **on_paper, **side)
+        label(figure, (where, float(y[0])), words, c.convex, yshift=-13, **on_paper, **side)
     n = len(run.runs)
     words = "descent" + (f", {n} starts" if n > 1 else "")
     where = start + 0.75 * width
@@ -273,9 +273,11 @@ def caption(result: Result, descent: Trajectories) -> str:
             else "The convex solve stopped early: its gap is still open."
         )
     spread = f"{numbers.gap(max(run.best, 1e-16))} above the bound"
+    low, high = numbers.gap(max(run.best, 1e-16)), numbers.gap(run.worst)
     if len(run.runs) > 1:
-        spread = f"between {numbers.gap(max(run.best, 1e-16))} and {numbers.gap(run.worst)}"
-        spread += " above the bound, depending on its start"
+        spread = f"between {low} and {high} above the bound, depending on its start"
+        if low == high:
+            spread = f"{low} above the bound from every start"
     turn = run.overtaken
     ahead = turn is not None and turn > min(float(t[0]) for t, _ in run.runs)
     until = f"Descent leads for {numbers.seconds(turn)}. " if turn and ahead else ""

@@ -161,9 +161,10 @@ def weighted_k_means(
     if len(points) <= n_clusters:
         return np.arange(len(points))
     rng = np.random.default_rng(0)  # a picture of a stored result must not change on reload
+    points = np.asarray(points, dtype=float)  # once: products of mixed types copy every time
     centres = _spread_out(points, weights, n_clusters, rng)
     labels = np.full(len(points), -1)
-    for _ in range(100):
+    for _ in range(40):
         nearest = np.argmin(_squared_distances(points, centres), axis=1)
         if np.array_equal(nearest, labels):
             break
