@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from convexviz.architectures.base import Architecture
 from convexviz.datasets import uploads
 from convexviz.datasets.bundled import halves
+from convexviz.datasets.uploads_images import Choice
 from convexviz.errors import ConvexvizError
 from convexviz.experiments.key import sha256_of
 
@@ -79,23 +80,34 @@ def _chosen(slot: str, file_id: str, upload: uploads.Upload) -> Own:
     index = 0
     if choice.slices > 1:
         index = st.slider("Slice", 0, choice.slices - 1, choice.slices // 2, key=f"{slot}.slice")
+    crop = _crop(slot, choice)
     side = st.select_slider("Largest side", [64, 128, 256, 512], 256, key=f"{slot}.side")
     for warning in upload.warnings:
         st.caption(warning)
-    image = _loaded(file_id, name, index, side, upload)
+    image = _loaded(file_id, name, (index, crop, side), upload)
     st.image(image.clip(0, 1), caption=f"{choice.says or upload.filename}", width=160)
     return Own(upload.filename, image)
+
+
+def _crop(slot: str, choice: Choice) -> int | None:
+    """A centre square, where the visitor wants one; else what the file itself means to show."""
+    smallest = min(choice.height, choice.width)
+    sides = [side for side in (64, 128, 192, 256, 320, 384, 512) if side < smallest]
+    if not sides:
+        return None
+    label = st.select_slider("Centre crop", ["none", *map(str, sides)], key=f"{slot}.crop")
+    return None if label == "none" else int(label)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _loaded(
     file_id: str,  # noqa: ARG001 - the cache goes by it
     name: str,
-    index: int,
-    side: int,
+    what: tuple[int, int | None, int],
     _upload: uploads.Upload,
 ) -> NDArray[np.float64]:
-    return uploads.load(_upload, choice=name, slice=index, max_side=side)[0]
+    index, crop, side = what
+    return uploads.load(_upload, choice=name, slice=index, crop=crop, max_side=side)[0]
 
 
 def digest(arrays: dict[str, Any]) -> str:
