@@ -11,7 +11,7 @@ second layer of the z-neurons with the wrong sign).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +70,10 @@ class ReluProgram(AbstractConvexProgram):
     def shape(self) -> tuple[int, int, int]:
         """The shape of `variables`: two signs, P patterns, d inputs."""
         return (2, len(self.arrangements), self.X.shape[1])
+
+    def with_weight_decay(self, weight_decay: float) -> ReluProgram:
+        """The same program at another weight decay."""
+        return replace(self, weight_decay=weight_decay)
 
     def fit(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, " n"]:
         """The prediction `sum_i D_i X (w_i - z_i)`."""

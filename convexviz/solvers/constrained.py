@@ -6,6 +6,7 @@ every other pattern is a projection onto its cone, so each round ends with an ex
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -48,18 +49,27 @@ class ActiveSet(AbstractSolver):
         return None
 
     def path(
-        self, program: ReluProgram, weight_decays: Float[np.ndarray, " k"]
+        self,
+        program: ReluProgram,
+        weight_decays: Sequence[float] | Float[np.ndarray, " k"],
+        *,
+        on_iteration: OnIteration = silent,
     ) -> tuple[Solution, ...]:
-        """One solution a weight decay, in the order given, each started from the one before."""
+        """One solution a weight decay, in the order given, each started from the one before.
+
+        Stops early, with fewer solutions, where `on_iteration` raises Cancelled.
+        """
         small, start = reduced(program), np.zeros(program.shape)
         workspace = None if small is None else Workspace(small.program)
         solutions = []
         for beta in weight_decays:
-            here = replace(program, weight_decay=float(beta))
+            here = program.with_weight_decay(float(beta))
             problem = None if small is None else with_weight_decay(small, float(beta))
-            solution = self._run(here, problem, workspace, start, silent)
+            solution = self._run(here, problem, workspace, start, on_iteration)
             start = solution.variables
             solutions.append(solution)
+            if solution.status is Status.CANCELLED:
+                break
         return tuple(solutions)
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
