@@ -6,6 +6,9 @@ import pytest
 from convexviz.core.arrangements import enumerate_all, sample
 from convexviz.core.gated import GatedProgram
 from convexviz.solvers.gated_path import GatedPath
+from convexviz.solvers.gated_wide import GatedWide
+
+either = pytest.mark.parametrize("solver", [GatedPath, GatedWide])
 
 
 def reference(p):
@@ -40,13 +43,14 @@ GOLDEN = [
 ]
 
 
+@either
 @pytest.mark.parametrize(("noisy", "target", "kernel", "beta", "golden", "n_patterns"), GOLDEN)
-def test_the_gated_optimum_is_the_golden_value(noisy, target, kernel, beta, golden, n_patterns):
+def test_the_gated_optimum_is_the_golden_value(solver, noisy, target, kernel, beta, golden, n_patterns):
     X = circular_patches(noisy, kernel)
     arrangements = enumerate_all(X)
     assert len(arrangements) in (n_patterns, n_patterns - 1)  # the empty pattern adds nothing
     p = GatedProgram(X, target.ravel(), arrangements, beta)
-    solution = GatedPath(tolerance=1e-10).solve(p).require_optimal()
+    solution = solver(tolerance=1e-10).solve(p).require_optimal()
     assert solution.certificate.primal == pytest.approx(golden, rel=1e-8)  # the table's digits
     network = p.to_network(solution.variables)
     assert network.objective(X, target.reshape(-1, 1)) == pytest.approx(golden, rel=1e-8)
@@ -57,11 +61,12 @@ def test_the_gated_optimum_is_the_golden_value(noisy, target, kernel, beta, gold
 @pytest.mark.parametrize(
     ("n", "d", "n_gates"), [(60, 3, 6), (25, 5, 20), (12, 4, 30)], ids=["tall", "wide", "wider"]
 )
-def test_the_optimum_is_the_one_of_cvxpy(n, d, n_gates, share):
+@either
+def test_the_optimum_is_the_one_of_cvxpy(solver, n, d, n_gates, share):
     whole = random_program(n, n, d, n_gates)
     p = whole.with_weight_decay(share * whole.beta_max)
     problem = reference(p)
-    solution = GatedPath(tolerance=1e-9).solve(p).require_optimal()
+    solution = solver(tolerance=1e-9).solve(p).require_optimal()
     assert solution.certificate.primal == pytest.approx(problem.value, rel=1e-7)
     assert p.objective(p.from_cvxpy(problem)) == pytest.approx(problem.value, rel=1e-7)
     assert p.certify(p.from_cvxpy(problem)).relative_gap < 1e-5

@@ -9,7 +9,11 @@ from convexviz.core.arrangements import sample
 from convexviz.core.gated import GatedProgram
 from convexviz.core.solution import Scope, Status
 from convexviz.errors import DataError, NotConverged, SpecError
+from convexviz.solvers.choose import choose
 from convexviz.solvers.gated_path import GatedPath
+from convexviz.solvers.gated_wide import GatedWide
+
+either = pytest.mark.parametrize("solver", [GatedPath, GatedWide])
 
 
 def program(seed=0, n=40, d=4, n_gates=12, share=0.1):
@@ -23,10 +27,11 @@ def zeros(p):
     return np.zeros((len(p.arrangements), p.X.shape[1]))
 
 
+@either
 @given(st.integers(0, 200), st.floats(1e-3, 0.9))
-def test_a_solved_program_has_a_gap_within_the_tolerance(seed, share):
+def test_a_solved_program_has_a_gap_within_the_tolerance(solver, seed, share):
     p = program(seed, share=share)
-    solution = GatedPath(tolerance=1e-8).solve(p).require_optimal()
+    solution = solver(tolerance=1e-8).solve(p).require_optimal()
     assert solution.certificate.dual <= solution.certificate.primal
     assert solution.certificate.relative_gap <= 1e-8
     assert solution.certificate.scope is Scope.GATED_NETWORK
@@ -34,11 +39,12 @@ def test_a_solved_program_has_a_gap_within_the_tolerance(seed, share):
     assert p.objective(solution.variables) == pytest.approx(solution.certificate.primal, rel=1e-12)
 
 
+@either
 @given(st.integers(0, 200))
-def test_the_dual_of_any_point_is_below_the_primal_of_any_other(seed):
+def test_the_dual_of_any_point_is_below_the_primal_of_any_other(solver, seed):
     p = program(seed)
     rng = np.random.default_rng(seed)
-    optimum = GatedPath(tolerance=1e-9).solve(p).certificate.primal
+    optimum = solver(tolerance=1e-9).solve(p).certificate.primal
     for size in (1e-3, 0.1, 10.0):
         point = size * rng.standard_normal(zeros(p).shape)
         assert p.certify(point).dual <= optimum * (1 + 1e-12)
@@ -62,27 +68,30 @@ def test_the_network_has_the_objective_of_the_convex_program(seed):
     assert network.objective(p.X, p.y[:, None]) == pytest.approx(p.objective(point), rel=1e-12)
 
 
+@either
 @given(st.integers(0, 200), st.floats(1.0, 10.0))
-def test_from_beta_max_on_the_optimum_is_exactly_zero_with_no_gap(seed, times):
+def test_from_beta_max_on_the_optimum_is_exactly_zero_with_no_gap(solver, seed, times):
     p = program(seed, share=times)
-    solution = GatedPath().solve(p)
+    solution = solver().solve(p)
     assert not solution.variables.any()
     assert solution.certificate.gap == 0.0
     assert solution.status is Status.OPTIMAL
 
 
+@either
 @given(st.integers(0, 200))
-def test_below_beta_max_the_optimum_is_not_zero(seed):
-    assert GatedPath(tolerance=1e-9).solve(program(seed, share=0.99)).variables.any()
+def test_below_beta_max_the_optimum_is_not_zero(solver, seed):
+    assert solver(tolerance=1e-9).solve(program(seed, share=0.99)).variables.any()
 
 
-def test_a_path_is_the_programs_solved_one_by_one():
+@either
+def test_a_path_is_the_programs_solved_one_by_one(solver):
     p = program()
     weight_decays = p.beta_max * np.geomspace(1.0, 1e-3, 8)
-    path = GatedPath(tolerance=1e-9).path(p, weight_decays)
+    path = solver(tolerance=1e-9).path(p, weight_decays)
     assert len(path) == 8
     for weight_decay, solution in zip(weight_decays, path, strict=True):
-        alone = GatedPath(tolerance=1e-9).solve(p.with_weight_decay(weight_decay))
+        alone = solver(tolerance=1e-9).solve(p.with_weight_decay(weight_decay))
         assert solution.certificate.primal == pytest.approx(alone.certificate.primal, rel=1e-8)
 
 
@@ -106,26 +115,29 @@ def degenerate_cases():
         "rank one": (flat, y),
         "one row": (X[:1], y[:1]),
         "fewer rows than variables": (X[:6], y[:6]),
+        "fewer rows than features": (X[:3], y[:3]),
         "tiny numbers": (1e-150 * X, 1e-150 * y),
         "huge numbers": (1e100 * X, 1e100 * y),
     }
     return [pytest.param(*case, id=name) for name, case in cases.items()]
 
 
+@either
 @pytest.mark.parametrize(("X", "y"), degenerate_cases())
 @pytest.mark.parametrize("share", [0.01, 0.3, 2.0])
-def test_degenerate_data_are_solved_and_certified(X, y, share):
+def test_degenerate_data_are_solved_and_certified(solver, X, y, share):
     arrangements = sample(X, 8, np.random.default_rng(0))
     whole = GatedProgram(X, y, arrangements, 0.0)
     p = whole.with_weight_decay(share * whole.beta_max)
-    solution = GatedPath(tolerance=1e-8).solve(p).require_optimal()
+    solution = solver(tolerance=1e-8).solve(p).require_optimal()
     assert np.isfinite(solution.variables).all()
 
 
+@either
 @pytest.mark.parametrize(("X", "y"), degenerate_cases())
-def test_least_squares_gets_a_true_bound_or_none(X, y):
+def test_least_squares_gets_a_true_bound_or_none(solver, X, y):
     p = GatedProgram(X, y, sample(X, 8, np.random.default_rng(0)), 0.0)
-    solution = GatedPath().solve(p)
+    solution = solver().solve(p)
     patterns = p.arrangements.patterns
     features = (patterns[:, :, None] * X[:, None, :]).reshape(len(X), -1)
     scale = np.abs(y).max() or 1.0
@@ -136,24 +148,27 @@ def test_least_squares_gets_a_true_bound_or_none(X, y):
     assert not np.isnan(solution.certificate.relative_gap)
 
 
-def test_one_pattern_is_enough():
+@either
+def test_one_pattern_is_enough(solver):
     X = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 1.0]])
     p = GatedProgram(X, X[:, 0], sample(X, 1, np.random.default_rng(0)), 0.1)
-    assert GatedPath(tolerance=1e-10).solve(p).status is Status.OPTIMAL
+    assert solver(tolerance=1e-10).solve(p).status is Status.OPTIMAL
 
 
-def test_running_out_of_iterations_is_a_status_with_a_true_bound():
+@either
+def test_running_out_of_iterations_is_a_status_with_a_true_bound(solver):
     p = program(n=60, d=5, n_gates=30, share=1e-3)
-    solution = GatedPath(tolerance=1e-9, max_iterations=1).solve(p)
+    solution = solver(tolerance=1e-9, max_iterations=1).solve(p)
     assert solution.status is Status.MAX_ITERATIONS
-    optimum = GatedPath(tolerance=1e-9).solve(p).certificate.primal
+    optimum = solver(tolerance=1e-9).solve(p).certificate.primal
     assert solution.certificate.dual <= optimum <= solution.certificate.primal
     with pytest.raises(NotConverged):
         solution.require_optimal()
 
 
-def test_no_tolerance_that_float64_cannot_reach_is_called_optimal():
-    solution = GatedPath(tolerance=1e-300).solve(program(share=1e-3))
+@either
+def test_no_tolerance_that_float64_cannot_reach_is_called_optimal(solver):
+    solution = solver(tolerance=1e-300).solve(program(share=1e-3))
     assert (solution.status is Status.OPTIMAL) == (solution.certificate.gap == 0.0)
 
 
@@ -173,11 +188,12 @@ def test_data_must_be_finite_and_fit():
         GatedProgram(p.X[:-1], p.y[:-1], p.arrangements, 1.0)
 
 
-def test_inputs_are_never_changed():
+@either
+def test_inputs_are_never_changed(solver):
     p = program()
     X, y = p.X.copy(), p.y.copy()
     start = np.ones_like(zeros(p))
-    GatedPath().solve_from(p, start)
+    solver().solve_from(p, start)
     assert np.array_equal(X, p.X)
     assert np.array_equal(y, p.y)
     assert np.array_equal(start, np.ones_like(start))
