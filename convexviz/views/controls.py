@@ -152,8 +152,10 @@ def from_address(field: Field, text: str | None, opening: Any) -> Any:
 
 def reset(arch: Architecture) -> None:
     """Every control back to how the page opens, and the address with it."""
+    # The hero remembers what it last told the browser: forgetting that would not move it back.
+    kept = (owner_key(arch.name), f"{arch.name}.inspector", f"{arch.name}.inspector.memory")
     for name in list(st.session_state):
-        if str(name).startswith(f"{arch.name}.") and name != owner_key(arch.name):
+        if str(name).startswith(f"{arch.name}.") and name not in kept:
             del st.session_state[name]
     for name in list(st.query_params):
         if name.startswith(f"{arch.name}."):

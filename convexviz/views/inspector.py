@@ -55,7 +55,8 @@ def inspector(
 ) -> Selection:
     """Show the payload; `state` and `pins` are where to go, and are obeyed when they change.
 
-    The visitor's own moves come back in the Selection (after a drag, not during it).
+    The visitor's own moves come back in the Selection (after a drag, not during it); the page
+    gives them back at its next run.
     """
     given = Place(state, tuple((int(row), int(column)) for row, column in pins))
     memory = _remember(key, unpack_header(payload)["id"], given)
@@ -70,6 +71,8 @@ def inspector(
         height="content",
     )
     shown = memory.shown(_reported(key))
+    # The page writes what is shown into the address, so that is what it asks for next.
+    st.session_state[f"{key}.memory"] = replace(memory, given=shown)
     return Selection(state=shown.state, pins=shown.pins, revealed=bool(answer.revealed))
 
 
@@ -106,11 +109,8 @@ class Memory:
 
 
 def _remember(key: str, payload: str, given: Place) -> Memory:
-    """The order that holds now, kept for the next run of the page."""
-    name = f"{key}.memory"
-    memory = next_order(st.session_state.get(name), payload, given, _reported(key))
-    st.session_state[name] = memory
-    return memory
+    """The order that holds now."""
+    return next_order(st.session_state.get(f"{key}.memory"), payload, given, _reported(key))
 
 
 def next_order(

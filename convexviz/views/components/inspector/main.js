@@ -137,6 +137,13 @@ function obey(app, command) {
   drawAll(app);
 }
 
+/** What was reported last must be what is shown, or a later move back to it would be no news. */
+function reportOrdered(app, before) {
+  const {state, pins} = app.held;
+  if (state !== before.state) app.report('state', state);
+  if (JSON.stringify(pins) !== JSON.stringify(before.pins)) app.report('pins', pins);
+}
+
 /** Group the pixels of the other states while nothing happens, so that no drag waits for it. */
 function prepareStates(app) {
   const next = app.meta.states.findIndex((_, index) => !app.model.states[index]);
@@ -166,12 +173,15 @@ export default function ({parentElement: root, data, setStateValue}) {
   const {header: command, end: start} = readHeader(bytes);
   const {header, end} = readHeader(bytes, start);
   let app = root.__app;
+  const before = app && {...app.held};
+  const ordered = app?.serial !== command.serial;
   if (app?.meta.id !== header.id) {
     app = root.__app = startApp(root, bytes, header, end, command);
     prepareStates(app);
-  } else if (app.serial !== command.serial) obey(app, command);
+  } else if (ordered) obey(app, command);
   app.serial = command.serial;
   app.report = setStateValue;
+  if (before && ordered) reportOrdered(app, before);
   const stop = watchLook(root, () => drawAll(app));
   return () => {
     stop();
