@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,20 +27,35 @@ PER_DECADE = 4
 LENGTH = 13
 
 
+@runtime_checkable
+class StartsAtZero(Protocol):
+    """A program that knows from which weight decay on its optimum is zero."""
+
+    @property
+    def beta_max(self) -> float: ...
+
+
+@runtime_checkable
+class FollowsPath(Protocol):
+    """A solver that starts each weight decay from the optimum of the one before."""
+
+    def path(
+        self, program: Any, weight_decays: Any, *, on_iteration: OnIteration = silent
+    ) -> Sequence[Solution]: ...
+
+
 def weight_decays(program: AbstractConvexProgram, asked: float | None) -> list[float]:
     """Thirteen round weight decays, four a decade, largest first, and the asked one among them.
 
-    They start a little below the value at which the optimum is zero, where a program knows it;
-    there is no such grid for data on which every weight decay gives zero.
+    They start a little below the value at which the optimum is zero. There is no such grid for data
+    on which every weight decay gives zero, nor for a program that takes its time over each value
+    (the adaptive one, which does not know where its path begins either).
     """
-    largest = getattr(program, "beta_max", None)
-    middle = asked or program.weight_decay
-    top = np.log10(middle) + LENGTH / PER_DECADE / 2
-    if largest is not None:
-        if not largest > 0:
-            return [] if asked is None else [asked]
-        top = np.log10(largest) - 0.75
-    first = int(np.floor(PER_DECADE * top))
+    if not isinstance(program, StartsAtZero):
+        return [asked or program.weight_decay]
+    if not program.beta_max > 0:
+        return [] if asked is None else [asked]
+    first = int(np.floor(PER_DECADE * (np.log10(program.beta_max) - 0.75)))
     grid = {rounded(10 ** (j / PER_DECADE)) for j in range(first, first - LENGTH, -1)}
     return sorted(grid if asked is None else {*grid, asked}, reverse=True)
 
@@ -68,7 +83,7 @@ def solve_path(
         return run(asked, report)
     started = time.perf_counter()
     program: Any = on_device(arch.build(spec, asked.arrays, ()), asked.device)
-    solver: Any = arch.solver(spec, program)
+    solver = arch.solver(spec, program)
     allowed = params(arch.spec)["weight_decay"].param
     around = weight_decays(program, None if pick else spec.weight_decay)
     found = [beta for beta in around if allowed.low <= beta <= allowed.high]
@@ -77,7 +92,7 @@ def solve_path(
     if pick:
         spec = replace(spec, weight_decay=grid[len(grid) // 2])
     ready = time.perf_counter()
-    if not hasattr(solver, "path"):
+    if not isinstance(solver, FollowsPath):
         return run(asked, report)
     solutions = solver.path(program, grid, on_iteration=report)
     clock = {

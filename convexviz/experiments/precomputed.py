@@ -22,6 +22,7 @@ from convexviz.experiments.run import request
 from convexviz.solvers.base import OnIteration, silent
 
 FOLDER = Path(__file__).parents[2] / "assets" / "precomputed"
+AROUND = (10.0, 3.2, 1.0, 0.32)
 DESCENT: Mapping[str, Any] = {"width": 64, "steps": 400, "seeds": 3, "optimizer": "adam"}
 
 
@@ -62,7 +63,10 @@ def compute(
 ) -> Result:
     """One result that ships: the path, and the race at its own weight decay."""
     asked = request(architecture, None, fields, device)
-    result = path.solve_path(asked, report=on_iteration)
+    betas = None
+    if asked.spec.as_dict().get("arrangements") == "adaptive":  # a minute each: a few are enough
+        betas = [path.rounded(asked.spec.weight_decay * factor) for factor in AROUND]
+    result = path.solve_path(asked, betas, on_iteration)
     if asked.arch.depth(asked.spec) > 1:
         return result
     race = descend(architecture, device=device, **DESCENT, **fields)

@@ -20,6 +20,16 @@ OPENING = {
     "tolerance": 1e-5,
 }
 
+ADAPTIVE = {
+    "dataset": "mri",
+    "kernel_size": 7,
+    "bias": True,
+    "neurons": "relu",
+    "arrangements": "adaptive",
+    "weight_decay": 10.0,
+    "tolerance": 1e-3,
+}
+
 ARCHITECTURE = Architecture(
     name="denoiser",
     title="Denoiser",
@@ -39,6 +49,6 @@ ARCHITECTURE = Architecture(
     recompute=recompute,
     descent=problem,
     smoke={"dataset": "tiny", "kernel_size": 2, "weight_decay": 0.1, "n_gates": 12},
-    stored=(OPENING,),
+    stored=(OPENING, ADAPTIVE),
     torch_module=torch_module,
 )
