@@ -42,12 +42,17 @@ class Regression:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How descent is run; `learning_rate=None` takes the optimiser's default."""
+    """How descent is run; `learning_rate=None` takes the optimiser's default.
 
-    width: int = 64
-    steps: int = 500
-    optimizer: str = "adam"
-    learning_rate: float | None = None
+    Raises:
+        SpecError: width or steps is no positive integer, optimizer none of OPTIMIZERS, or
+            learning_rate neither None nor positive. (`Any`: what callers gave is checked here.)
+    """
+
+    width: Any = 64
+    steps: Any = 500
+    optimizer: Any = "adam"
+    learning_rate: Any = None
     device: str = "cpu"
     records: int = 60
 
@@ -60,7 +65,7 @@ class Options:
             raise SpecError(
                 f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
             )
-        rate: Any = self.learning_rate
+        rate = self.learning_rate
         real = isinstance(rate, numbers.Real) and not isinstance(rate, bool)
         if rate is not None and not (real and np.isfinite(float(rate)) and rate > 0):
             raise SpecError(f"learning_rate must be a positive, finite number, got {rate!r}")
