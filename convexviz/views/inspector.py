@@ -70,9 +70,10 @@ def inspector(
         on_revealed_change=callback,
         height="content",
     )
-    shown = memory.shown(_reported(key))
+    reported = _reported(key)
+    shown = memory.shown(reported)
     # The page writes what is shown into the address, so that is what it asks for next.
-    st.session_state[f"{key}.memory"] = replace(memory, given=shown)
+    st.session_state[f"{key}.memory"] = replace(memory, given=shown, reported=reported)
     return Selection(state=shown.state, pins=shown.pins, revealed=bool(answer.revealed))
 
 
@@ -86,7 +87,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The last order to the browser, and what the browser had reported by then.
+    """The last order to the browser, what the page asked for last, and what was reported by then.
 
     An echo of the visitor's own move must not change a byte of the message, or megabytes
     travel at each click; an order is therefore kept until a different one is needed.
@@ -99,8 +100,8 @@ class Memory:
     reported: tuple[Any, Any]
 
     def shown(self, reported: tuple[Any, Any]) -> Place:
-        """What is on screen: the visitor's later moves, else the order."""
-        state, pins = self.ordered.state, self.ordered.pins
+        """What is on screen: the visitor's later moves, else what was there before."""
+        state, pins = self.given.state, self.given.pins
         if reported[0] is not None and reported[0] != self.reported[0]:
             state = int(reported[0])
         if reported[1] is not None and reported[1] != self.reported[1]:

@@ -60,7 +60,7 @@ def clerk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clerk:
 
 
 @pytest.fixture
-def open_lab(clerk: Clerk) -> OpenLab:
+def open_lab(clerk: Clerk) -> OpenLab:  # noqa: ARG001 - no page may start a solve
     """Opens the denoiser lab at an address: `open_lab(kernel_size=3)`."""
 
     def visit(**address: Any) -> AppTest:

@@ -182,7 +182,7 @@ def test_a_combination_without_meaning_is_one_line(open_lab: OpenLab, clerk: Cle
     assert clerk.asked == []
 
 
-def test_reset_returns_to_the_opening_page(open_lab: OpenLab, clerk: Clerk) -> None:
+def test_reset_returns_to_the_opening_page(open_lab: OpenLab) -> None:
     at = open_lab(weight_decay="100", pins="3,4", panel="Path sparsity", n_gates=32)
     at.button("reset.denoiser").click()
     clean(at.run())
