@@ -34,7 +34,8 @@ class Monitor:
 
     def record(self, certificate: Certificate) -> bool:
         seconds = time.perf_counter() - self.started
-        progress = Progress(len(self.trace), certificate.primal, certificate.dual, seconds)
+        primal, dual = float(certificate.primal), float(certificate.dual)
+        progress = Progress(len(self.trace), primal, dual, seconds)
         self.trace.append(progress)
         try:
             self.on_iteration(progress)

@@ -129,6 +129,7 @@ def test_progress_is_what_the_trace_keeps(kind: str) -> None:
     seen: list[Progress] = []
     result = solve(on_iteration=seen.append, **KINDS[kind])
     assert tuple(seen) == result.trace
+    assert {type(value) for step in seen for value in (step.primal, step.dual)} == {float}
     assert [step.iteration for step in seen] == list(range(len(seen)))
     seconds = [step.seconds for step in seen]
     assert seconds == sorted(seconds)
