@@ -25,6 +25,7 @@ from convexviz.solvers.base import OnIteration, silent
 
 PER_DECADE = 4
 LENGTH = 13
+AROUND = (10.0, 3.2, 1.0, 0.32)
 
 
 @runtime_checkable
@@ -47,12 +48,13 @@ class FollowsPath(Protocol):
 def weight_decays(program: AbstractConvexProgram, asked: float | None) -> list[float]:
     """Thirteen round weight decays, four a decade, largest first, and the asked one among them.
 
-    They start a little below the value at which the optimum is zero. There is no such grid for data
-    on which every weight decay gives zero, nor for a program that takes its time over each value
-    (the adaptive one, which does not know where its path begins either).
+    They start a little below the value at which the optimum is zero; there is no such grid for
+    data on which every weight decay gives zero. A program that does not know where its path begins
+    (the adaptive one, which also takes its time over each value) has four values around the asked.
     """
     if not isinstance(program, StartsAtZero):
-        return [asked or program.weight_decay]
+        middle = asked or program.weight_decay
+        return sorted({rounded(middle * factor) for factor in AROUND} | {middle}, reverse=True)
     if not program.beta_max > 0:
         return [] if asked is None else [asked]
     first = int(np.floor(PER_DECADE * (np.log10(program.beta_max) - 0.75)))

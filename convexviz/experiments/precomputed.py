@@ -1,8 +1,9 @@
 """The results that ship with the app, so that every page opens on something real.
 
 A stored result is a path: one file serves every weight decay of a slider, so it is named by its
-family, the key of everything but the weight decay. It carries a race as well: `descent_objectives`
-and `descent_seconds` of gradient descent on the same objective, at the asked weight decay.
+family, the key of everything but weight decay and tolerance. It carries a race as well:
+`descent_objectives` and `descent_seconds` of gradient descent on the same objective, at the asked
+weight decay.
 """
 
 from __future__ import annotations
@@ -22,13 +23,12 @@ from convexviz.experiments.run import request
 from convexviz.solvers.base import OnIteration, silent
 
 FOLDER = Path(__file__).parents[2] / "assets" / "precomputed"
-AROUND = (10.0, 3.2, 1.0, 0.32)
 DESCENT: Mapping[str, Any] = {"width": 64, "steps": 400, "seeds": 3, "optimizer": "adam"}
 
 
 def family(architecture: str, spec: Mapping[str, Any], data_sha256: str = "") -> str:
-    """The key of everything but the weight decay."""
-    rest = {name: value for name, value in spec.items() if name != "weight_decay"}
+    """The key of all but the weight decay (the slider has it) and the tolerance (how well)."""
+    rest = {k: value for k, value in spec.items() if k not in ("weight_decay", "tolerance")}
     return key(architecture, rest, data_sha256)
 
 
@@ -63,10 +63,7 @@ def compute(
 ) -> Result:
     """One result that ships: the path, and the race at its own weight decay."""
     asked = request(architecture, None, fields, device)
-    betas = None
-    if asked.spec.as_dict().get("arrangements") == "adaptive":  # a minute each: a few are enough
-        betas = [path.rounded(asked.spec.weight_decay * factor) for factor in AROUND]
-    result = path.solve_path(asked, betas, on_iteration)
+    result = path.solve_path(asked, report=on_iteration)
     if asked.arch.depth(asked.spec) > 1:
         return result
     race = descend(architecture, device=device, **DESCENT, **fields)
