@@ -22,7 +22,13 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
 
     if isinstance(program, GatedProgram):
         from convexviz.solvers.gated_path import GatedPath
+        from convexviz.solvers.gated_wide import GatedWide
 
+        # The Gram has (P d)^2 entries, the kernel of the rows n^2.
+        wide = GatedWide(tolerance=tolerance)
+        more_features_than_rows = len(program.X) < len(program.arrangements) * program.X.shape[1]
+        if more_features_than_rows and wide.why_not(program) is None:
+            return wide
         return GatedPath(tolerance=tolerance)
     if isinstance(program, ReluProgram):
         from convexviz.solvers.constrained import ActiveSet

@@ -217,13 +217,11 @@ class _Run:
             status = Status.CANCELLED
         return Solution(W, certificate, status, GatedWide.__name__, tuple(monitor.trace))
 
-    def _descend(
-        self, point: _Point, beta: float, monitor: Monitor
-    ) -> tuple[_Point, Certificate]:
+    def _descend(self, point: _Point, beta: float, monitor: Monitor) -> tuple[_Point, Certificate]:
         """The lowest point found from `point`: optimal to the tolerance, or as far as it goes."""
-        certificate = point.certificate(beta)
         groups = self._screen(point, beta)
-        best, stalled = None, 0
+        best, lowest, stalled = point, point.certificate(beta), 0
+        first = True
         for _ in range(self.options.max_iterations):
             W, residual = point.W.copy(), point.residual.copy()
             self._sweep(W, residual, groups, beta)
@@ -231,13 +229,14 @@ class _Run:
             point = self.at(W)
             certificate = point.certificate(beta)
             stalled += 1
-            if best is None or _better(certificate, best[1]):
-                best, stalled = (point, certificate), 0
+            if first or _better(certificate, lowest):
+                # The first round replaces the start, whose residual may be an extrapolation.
+                best, lowest, stalled, first = point, certificate, 0, False
             if monitor.record(certificate) or stalled >= _STALLED:
                 break
             over = np.linalg.norm(point.correlations, axis=1) > beta * (1 - 1e-3)
             groups = np.flatnonzero(over | W.any(axis=1))
-        return best
+        return best, lowest
 
     def _screen(self, point: _Point, beta: float) -> np.ndarray:
         """The strong rule: correlations move by less than the weight decay does, mostly."""
@@ -249,6 +248,14 @@ class _Run:
         data = self.data
         data.prepare(groups)
         sweep_rows(
-            data.X, data.rows, data.starts, groups, W, residual,
-            data.eigenvalues, data.eigenvectors, beta, _SWEEPS,
+            data.X,
+            data.rows,
+            data.starts,
+            groups,
+            W,
+            residual,
+            data.eigenvalues,
+            data.eigenvectors,
+            beta,
+            _SWEEPS,
         )

@@ -150,9 +150,7 @@ def _step(here: Support, precision: Any) -> _Step:
         change = here.change(candidate, product)
         if change < min(best.change, 0.0):
             length = max(best.length, 0.1)
-            best = replace(
-                none, change=change, length=length, direction=candidate, product=product
-            )
+            best = replace(none, change=change, length=length, direction=candidate, product=product)
     return best
 
 

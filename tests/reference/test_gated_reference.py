@@ -45,7 +45,9 @@ GOLDEN = [
 
 @either
 @pytest.mark.parametrize(("noisy", "target", "kernel", "beta", "golden", "n_patterns"), GOLDEN)
-def test_the_gated_optimum_is_the_golden_value(solver, noisy, target, kernel, beta, golden, n_patterns):
+def test_the_gated_optimum_is_the_golden_value(
+    solver, noisy, target, kernel, beta, golden, n_patterns
+):
     X = circular_patches(noisy, kernel)
     arrangements = enumerate_all(X)
     assert len(arrangements) in (n_patterns, n_patterns - 1)  # the empty pattern adds nothing

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from convexviz.core.arrangements import sample
 from convexviz.core.gated import GatedProgram
 from convexviz.core.solution import Scope, Status
-from convexviz.errors import DataError, NotConverged, SpecError
+from convexviz.errors import DataError, IncompatibleSolver, NotConverged, SpecError
 from convexviz.solvers.choose import choose
 from convexviz.solvers.gated_path import GatedPath
 from convexviz.solvers.gated_wide import GatedWide
@@ -197,3 +197,16 @@ def test_inputs_are_never_changed(solver):
     assert np.array_equal(X, p.X)
     assert np.array_equal(y, p.y)
     assert np.array_equal(start, np.ones_like(start))
+
+
+def test_programs_with_more_features_than_rows_are_solved_without_a_gram():
+    assert isinstance(choose(program(n=40), 1e-6, 0), GatedWide)  # 12 patterns of 4 features
+    assert isinstance(choose(program(n=60), 1e-6, 0), GatedPath)
+
+
+def test_a_kernel_of_many_rows_is_refused():
+    X = np.ones((6_000, 2))
+    p = GatedProgram(X, X[:, 0], sample(X, 2, np.random.default_rng(0)), 1.0)
+    assert GatedPath().why_not(p) is None
+    with pytest.raises(IncompatibleSolver, match="6,000"):
+        GatedWide().solve(p)
