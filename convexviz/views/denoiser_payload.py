@@ -14,7 +14,7 @@ from convexviz.architectures.denoiser import quality, quiz
 from convexviz.architectures.denoiser.network import DenoiserNetwork
 from convexviz.architectures.denoiser.outputs import active
 from convexviz.core.network import Network
-from convexviz.core.solution import Certificate
+from convexviz.core.solution import Certificate, Scope
 from convexviz.experiments import path
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
@@ -227,7 +227,10 @@ def _state(
         "test_psnr_noisy": _finite(result.scalars.get("test_psnr_noisy")),
         "test_psnr_denoised": _finite(_test_psnr(result, test)),
         "bits": bits,
-        "network_bound": result.scalars.get("network_bound") if own else None,
+        # A certificate that covers the ReLU network has said it already.
+        "network_bound": result.scalars.get("network_bound")
+        if own and state.certificate.scope is not Scope.RELU_NETWORK
+        else None,
         "estimated_bound": result.scalars.get("estimated_bound") if own else None,
     }
 
