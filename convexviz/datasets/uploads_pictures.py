@@ -6,20 +6,19 @@ from typing import IO
 
 import numpy as np
 from jaxtyping import Num
-from PIL import Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin
+from PIL import (
+    Image,
+    MpoImagePlugin,  # noqa: F401 - Pillow would import it with the first MPO
+)
 
 from convexviz.datasets.uploads_images import Choice, Contents, Wanted, centre, check_index, shrink
 from convexviz.errors import DataError
 
 LARGEST_PIXELS = 25_000_000
-# Many telephones write MPO, which is JPEG with more frames behind the first.
-_PLUGINS = (
-    PngImagePlugin.PngImageFile,
-    JpegImagePlugin.JpegImageFile,
-    MpoImagePlugin.MpoImageFile,
-)
-FORMATS = tuple(plugin.format for plugin in _PLUGINS)
-# Pillow would import its plugins when it opens the first file: too late in a child without files.
+# Telephones write MPO, JPEG with more frames behind the first: Pillow opens it as JPEG. Asked for
+# a format that it cannot open by name, Pillow imports all its plugins.
+FORMATS = ("PNG", "JPEG")
+# Pillow would import what it needs with the first file: too late in a child that may open none.
 Image.preinit()
 _STRIP = 256
 _GREY_16 = ("I", "I;16", "I;16B", "I;16L", "I;16N")

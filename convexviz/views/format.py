@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from convexviz.figures import numbers
 from convexviz.figures.numbers import count, seconds
 
-__all__ = ["count", "decay", "decibels", "gap", "seconds", "share"]
+__all__ = ["count", "decay", "decibels", "gap", "literal", "seconds", "share"]
 
 
 def gap(value: float | None) -> str:
@@ -31,3 +33,8 @@ def decay(value: float) -> str:
     if value >= 100:
         return count(value)
     return f"{value:.3g}" if value >= 0.001 else numbers.gap(value)
+
+
+def literal(text: str) -> str:
+    """Text that may quote a visitor, so that Markdown shows it as it is: no image, no link."""
+    return re.sub(r"([\\`*_\[\]<>~$|#])", r"\\\1", text)

@@ -18,6 +18,7 @@ from convexviz.experiments import path, precomputed, store
 from convexviz.experiments.jobs_job import Job
 from convexviz.experiments.result import Result
 from convexviz.views import controls, exports, frame, heroes, library, own, panels, race, work
+from convexviz.views.format import literal
 from convexviz.views.share import share
 
 
@@ -47,7 +48,7 @@ def show(name: str) -> None:
     with tools:
         wanted, exported = _toolbar(arch)
     if isinstance(wanted, str):
-        st.error(wanted)
+        st.error(literal(wanted))
         return
     result = library.find(arch.name, wanted.family)
     _solving(wanted, result)

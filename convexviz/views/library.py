@@ -22,13 +22,18 @@ def stored_file(architecture: str, name: str) -> Path:
 
 def find(architecture: str, name: str) -> Result | None:
     """The result of a family, shipped, stored or in memory, or None; a damaged file is absent."""
-    for file in (FOLDER / file_name(architecture, name), stored_file(architecture, name)):
-        if file.exists():
-            try:
-                return opened(str(file), file.stat().st_mtime_ns)
-            except StoreError:
-                continue
+    for file in files(architecture, name):
+        try:
+            return opened(str(file), file.stat().st_mtime_ns)
+        except StoreError:
+            continue
     return private().get(name)
+
+
+def files(architecture: str, name: str) -> list[Path]:
+    """Where a family lies, the newest first: what was improved here, then what ships."""
+    places = (FOLDER / file_name(architecture, name), stored_file(architecture, name))
+    return sorted((p for p in places if p.exists()), key=lambda p: -p.stat().st_mtime_ns)
 
 
 def keep(result: Result, name: str) -> None:

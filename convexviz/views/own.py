@@ -15,6 +15,7 @@ from convexviz.datasets.bundled import halves
 from convexviz.datasets.uploads_images import Choice
 from convexviz.errors import ConvexvizError
 from convexviz.experiments.key import sha256_of
+from convexviz.views.format import literal
 
 TYPES = ["png", "jpg", "jpeg", "npy", "npz", "h5"]
 LARGEST_MB = 64
@@ -58,7 +59,7 @@ def chooser(arch: Architecture) -> Own | None:
         upload = _described(file.file_id, file.name, file)
         return _chosen(slot, file.file_id, upload)
     except ConvexvizError as error:
-        st.error(str(error))
+        st.error(literal(str(error)))
         return None
 
 
@@ -83,9 +84,9 @@ def _chosen(slot: str, file_id: str, upload: uploads.Upload) -> Own:
     crop = _crop(slot, choice)
     side = st.select_slider("Largest side", [64, 128, 256, 512], 256, key=f"{slot}.side")
     for warning in upload.warnings:
-        st.caption(warning)
+        st.caption(literal(warning))
     image = _loaded(file_id, name, (index, crop, side), upload)
-    st.image(image.clip(0, 1), caption=f"{choice.says or upload.filename}", width=160)
+    st.image(image.clip(0, 1), caption=literal(choice.says or upload.filename), width=160)
     return Own(upload.filename, image)
 
 

@@ -14,6 +14,7 @@ from convexviz.experiments.jobs import Queue
 from convexviz.experiments.jobs_job import Job
 from convexviz.figures import numbers
 from convexviz.views.controls import owner_key
+from convexviz.views.format import literal
 
 POLL_SECONDS = 0.4
 
@@ -62,7 +63,7 @@ def panel(name: str, slot: str, goal: float, take: Callable[[Job], None]) -> Non
     """Where the job in `slot` stands; `take` receives a finished one, once."""
     refused = st.session_state.get(f"{slot}.refused")
     if refused:
-        st.error(refused)
+        st.error(literal(refused))
     job = job_in(slot)
     if job is None:
         return
@@ -79,21 +80,17 @@ def _finish(slot: str, job: Job, take: Callable[[Job], None]) -> None:
             take(job)
         elif job.state == "failed":
             st.session_state[f"{slot}.refused"] = job.error
-            st.error(job.error)
     finally:
         job.discard()
-    if job.state == "done":
-        st.rerun()
+    st.rerun()
 
 
 @st.fragment(run_every=POLL_SECONDS)
 def _poll(name: str, slot: str, goal: float) -> None:
     job = job_in(slot)
-    if job is None:
-        return
-    queue().touch(owner(name))
-    if job.is_over:
+    if job is None or job.is_over:  # cancelled a moment ago, or done: the whole page changes
         st.rerun()
+    queue().touch(owner(name))
     with (
         st.container(border=True, key=f"{slot}.panel"),
         st.container(horizontal=True, vertical_alignment="center"),

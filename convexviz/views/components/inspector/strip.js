@@ -20,6 +20,7 @@ function layoutStrip(app, width) {
 
 function drawStrip(app) {
   const canvas = app.find('.strip');
+  if (!canvas.clientWidth) return; // not laid out: the page is being left
   // Two pixels of one pattern light the same units: nothing to draw again.
   const key = [app.held.state, app.held.path, app.probes[0].id, canvas.clientWidth].join();
   if (app.stripKey === key) return;
