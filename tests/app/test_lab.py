@@ -177,7 +177,7 @@ def test_a_combination_without_meaning_is_one_line(open_lab: OpenLab, clerk: Cle
     at = open_lab(arrangements="adaptive", neurons="gated")
     assert not at.exception
     assert len(at.error) == 1
-    assert "neurons='relu'" in at.error[0].value
+    assert "use neurons='relu'" in at.error[0].value
     assert "\n" not in at.error[0].value
     assert clerk.asked == []
 
