@@ -9,14 +9,15 @@ are those of the result itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from convexviz import architectures
-from convexviz.architectures.base import Architecture, params
+from convexviz.architectures.base import params
+from convexviz.architectures.proofs import strengthened
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Scope, Solution, Status
 from convexviz.experiments.result import Result
@@ -167,17 +168,25 @@ def at(result: Result, index: int) -> Result:
     )
 
 
-def recheck(arch: Architecture, result: Result) -> dict[str, np.ndarray]:
-    """Primal and dual of every weight decay on the path, from its variables and the data alone."""
-    if "path_variables" not in result.arrays:
-        return {}
+def trained(result: Result) -> Iterator[tuple[int, Any, np.ndarray]]:
+    """Place, program and variables of every weight decay of a path with one."""
+    arch = architectures.get(result.architecture)
     spec = arch.spec.of(result.spec)
     program: Any = arch.build(spec, result.data or arch.load(spec), ())
-    betas, rows = result.arrays["path_weight_decay"], result.arrays["path_variables"]
+    betas = result.arrays.get("path_weight_decay", np.zeros(0))
+    for place, beta in enumerate(betas):
+        variables = _unpadded(spec, result.arrays["path_variables"][place])
+        yield place, program.with_weight_decay(float(beta)), variables
+
+
+def recheck(result: Result) -> dict[str, np.ndarray]:
+    """Primal and dual of every weight decay on the path, from its variables and the data alone."""
     found = [
-        program.with_weight_decay(float(beta)).certify(_unpadded(spec, variables))
-        for beta, variables in zip(betas, rows, strict=True)
+        strengthened(program.certify(variables), program, result.arrays, f"path{place}_")
+        for place, program, variables in trained(result)
     ]
+    if not found:
+        return {}
     return {
         "path_primal": np.array([certificate.primal for certificate in found]),
         "path_dual": np.array([certificate.dual for certificate in found]),

@@ -15,7 +15,7 @@ from typing import Any
 
 from convexviz import architectures
 from convexviz.errors import StoreError
-from convexviz.experiments import path, store
+from convexviz.experiments import path, prove, store
 from convexviz.experiments.descent import descend
 from convexviz.experiments.key import key
 from convexviz.experiments.result import Result
@@ -64,6 +64,8 @@ def compute(
     """One result that ships: the path, and the race at its own weight decay."""
     asked = request(architecture, None, fields, device)
     result = path.solve_path(asked, report=on_iteration)
+    if prove.why_not(result) is None:
+        result = prove.prove(result, report=on_iteration)
     if asked.arch.depth(asked.spec) > 1:
         return result
     race = descend(architecture, device=device, **DESCENT, **fields)

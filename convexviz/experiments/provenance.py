@@ -29,15 +29,20 @@ def provenance(
             "dataset_source": dataset.source,
             "dataset_licence": dataset.licence,
         }
-    now = datetime.datetime.now(datetime.UTC)
     return {
         **about,
         "data_sha256": digest,
         "key": key(architecture, spec, digest if given else ""),
         "device": device_name(device),
-        "created": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "created": now(),
         "versions": json.dumps(versions(), sort_keys=True),
     }
+
+
+def now() -> str:
+    """The time, in UTC and ISO 8601."""
+    time = datetime.datetime.now(datetime.UTC)
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def versions() -> dict[str, str]:

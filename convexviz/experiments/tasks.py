@@ -42,6 +42,17 @@ def solve_path(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: 
     store.write(path.solve_path(asked, report=report, pick=pick), out)
 
 
+def prove(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
+    """Raise the bound of the stored result `file` at `index` for `seconds`; write it anew."""
+    from convexviz.experiments import prove as proofs
+    from convexviz.experiments import store
+
+    del arrays  # the file has them
+    result = store.read(arguments["file"])
+    seconds, index = float(arguments["seconds"]), int(arguments["index"])
+    store.write(proofs.prove(result, max_seconds=seconds, index=index, report=report), out)
+
+
 def descend(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
     """Train the network itself with `options`; write objectives, seconds and the best objective."""
     from convexviz.experiments.descent import descend as train

@@ -124,7 +124,7 @@ def recomputed(result: Result) -> list[Finding]:
             findings.append(Finding(f"scalars/{name}", "missing"))
         else:
             findings += _number(f"scalars/{name}", result.scalars[name], float(value), 0.0)
-    return findings + _arrays(result.arrays, {**arrays, **path.recheck(architecture, result)})
+    return findings + _arrays(result.arrays, {**arrays, **path.recheck(result)})
 
 
 def _number(name: str, stored: float, found: float, scale: float) -> list[Finding]:

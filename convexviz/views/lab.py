@@ -17,7 +17,18 @@ from convexviz.errors import ConvexvizError
 from convexviz.experiments import path, precomputed, store
 from convexviz.experiments.jobs_job import Job
 from convexviz.experiments.result import Result
-from convexviz.views import controls, exports, frame, heroes, library, own, panels, race, work
+from convexviz.views import (
+    controls,
+    exports,
+    frame,
+    heroes,
+    library,
+    own,
+    panels,
+    proving,
+    race,
+    work,
+)
 from convexviz.views.format import literal
 from convexviz.views.share import share
 
@@ -151,11 +162,13 @@ def _hero(arch: Architecture, result: Result) -> Result:
     index = _index(result, st.query_params.get(name))
     index = heroes.of(arch.name).show(result, index)
     digest = result.provenance["data_sha256"]
-    family = precomputed.family(arch.name, result.spec, digest)
+    given = result.provenance["dataset"] == "given"
+    family = precomputed.family(arch.name, result.spec, digest if given else "")
     label = f"{family}-{result.provenance['created']}-{index}"
     here = _at(label, index, result)
     if index != opening_index(result) or name in st.query_params:
         st.query_params[name] = f"{here.spec['weight_decay']:g}"
+    proving.show(result, family, index)
     st.space("medium")
     panels.tell(arch.name, lambda card: _apply(arch, card))
     panels.show(here, label, lambda: race.show(here, label))

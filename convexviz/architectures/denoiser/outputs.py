@@ -11,6 +11,7 @@ from convexviz.architectures.denoiser import quality
 from convexviz.architectures.denoiser.build import normalisation, patterns_for, regression
 from convexviz.architectures.denoiser.network import DenoiserNetwork
 from convexviz.architectures.denoiser.spec import Spec
+from convexviz.architectures.proofs import strengthened
 from convexviz.core.arrangements import Arrangements, patterns_of
 from convexviz.core.network import Network
 from convexviz.core.program import AbstractConvexProgram
@@ -196,7 +197,8 @@ def _certify(
 
         neurons = join((first * np.abs(second)).T, np.where(second < 0, -1.0, 1.0))
         norms = np.linalg.norm(first, axis=0) * np.abs(second)
-        return NeuronProgram(X, y, spec.weight_decay).certify(neurons), norms
+        program = NeuronProgram(X, y, spec.weight_decay)
+        return strengthened(program.certify(neurons), program, arrays), norms
     gates, owner = arrays[f"{prefix}gates"], arrays[f"{prefix}gate_of_neuron"]
     complete = spec.arrangements == "all"
     patterns = Arrangements(gates, patterns_of(X, gates), complete)

@@ -1,0 +1,39 @@
+"""Proofs kept among a result's arrays, and what they add to a certificate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from convexviz.architectures.base import Arrays
+from convexviz.core.solution import Certificate
+
+if TYPE_CHECKING:
+    from convexviz.core.neurons import NeuronProgram
+    from convexviz.core.proof import Proof
+
+
+def named(proof: Proof, prefix: str = "") -> dict[str, Any]:
+    """The proof's arrays under their names in a result, `<prefix>proof_...`."""
+    from convexviz.core.proof import proof_arrays
+
+    return {f"{prefix}{name}": array for name, array in proof_arrays(proof).items()}
+
+
+def strengthened(
+    certificate: Certificate, program: NeuronProgram, arrays: Arrays, prefix: str = ""
+) -> Certificate:
+    """The certificate with the bound that a kept proof gives when it is replayed, if it is better.
+
+    Only the verifier's number counts, so a changed proof gives a worse bound or an error.
+
+    Raises:
+        DataError: what is kept is no proof.
+    """
+    from convexviz.core.proof import proof_from, verified_lower_bound
+
+    mine = {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(f"{prefix}proof_")}
+    if not mine:
+        return certificate
+    proved = verified_lower_bound(proof_from(mine), program.X, program.y, program.weight_decay)
+    dual = min(max(certificate.dual, proved), certificate.primal)
+    return Certificate(certificate.primal, dual, certificate.scope)

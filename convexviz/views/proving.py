@@ -1,0 +1,43 @@
+"""Tightening the bound of a trained ReLU network, in a child, for as long as one likes."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from convexviz.experiments import path, prove, store
+from convexviz.experiments.jobs_job import Job
+from convexviz.experiments.result import Result
+from convexviz.views import library, work
+
+SECONDS = 60
+
+
+def show(result: Result, family: str, index: int) -> None:
+    """The way to a better bound at one place of a path, where one may be had."""
+    name, slot = result.architecture, f"{result.architecture}.prove.job"
+    certificate = path.certificates(result)[index]
+    tolerance = float(result.spec["tolerance"])
+    if prove.why_not(result) or certificate.relative_gap <= tolerance:
+        return
+    files = library.files(name, family)
+    if not files:  # a visitor's own image is kept in memory only
+        return
+
+    def take(job: Job) -> None:
+        assert job.result_path is not None  # the job is done
+        library.keep(store.read(job.result_path), family)
+
+    if work.job_in(slot) is None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            arguments = {"file": str(files[0]), "seconds": SECONDS, "index": index}
+            st.button(
+                "Tighten the bound",
+                key=f"{name}.prove",
+                on_click=work.submit,
+                args=(name, slot, "prove", arguments),
+            )
+            st.markdown(
+                f"Branch and bound over all neurons, for up to {SECONDS} s. "
+                "What it finds is checked by a second program and kept."
+            )
+    work.panel(name, slot, tolerance, take)
