@@ -8,13 +8,13 @@ module was derived anew by `core.proof.verified_lower_bound`, rounding included.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from convexviz.core.neurons import NeuronProgram, lengths
+from convexviz.core.neurons import NeuronProgram, join, lengths, split
 from convexviz.core.proof import (
     Balanced,
     Proof,
@@ -25,16 +25,18 @@ from convexviz.core.proof import (
 )
 from convexviz.core.solution import Certificate, Progress, Scope, Status
 from convexviz.core.types import Array
+from convexviz.solvers.adaptive_refine import descend, evaluate, training
 from convexviz.solvers.base import Monitor, OnIteration, silent
 from convexviz.solvers.branch_and_bound_proof import Recipe, written
 from convexviz.solvers.branch_and_bound_tree import Sphere
 from convexviz.solvers.robust_dual import RobustDual, raw_recipe
 
-_ENOUGH = 1.0001  # times the largest correlation that is known: less cannot be proved
+_EXCESS = 0.25  # times the tolerance: so close to the largest correlation known, cutting ends
 _SLOW = 0.7  # the part of the excess that is left, after doubling the time, that ends the search
 _FIRST_LOOK = 1.0  # seconds before that is asked
 _RETRAIN_UNTIL = 0.7  # of the time; the rest cuts boxes for the best residual
 _CUTS_A_ROUND = 6
+_POLISHING, _SLOPE = 200, 1e-4  # steps, and the slope in weight decays at which they end
 _BELOW = 0.95  # of the weight decay: a box that is better needs no more work
 _REPORT_SECONDS = 0.2
 _VERIFY_PART = 0.1  # of the time spent so far that goes into verifying
@@ -61,6 +63,7 @@ class BranchAndBound:
 
     tolerance: float = 1e-4
     max_seconds: float = 30.0
+    clock: Callable[[], float] = time.perf_counter
 
     def prove(
         self,
@@ -72,8 +75,9 @@ class BranchAndBound:
         """The best bound found from the residual of the network `variables`, any point at all."""
         problem = balanced(program.X, program.y, program.weight_decay)
         monitor = Monitor(self.tolerance, on_iteration)
-        run = _Run(program, problem, _in_units(problem, variables), monitor, self.max_seconds)
-        run.primal = program.objective(variables)
+        neurons = _in_units(problem, variables)
+        run = _Run(program, problem, neurons, monitor, self.max_seconds, self.clock)
+        run.primal = float(program.objective(variables))
         run.offer_nothing()
         if not run.stopped and program.weight_decay > 0:
             for _ in run.steps():
@@ -98,6 +102,7 @@ class _Run:
     neurons: Array
     monitor: Monitor
     max_seconds: float
+    clock: Callable[[], float]
     primal: float = 0.0
     proof: Proof | None = None
     bound: float = 0.0
@@ -106,7 +111,10 @@ class _Run:
     best: float = 0.0  # the search's own value of the best proof
     reported: float = 0.0
     verifying: float = 0.0
-    started: float = field(default_factory=time.perf_counter)
+    started: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
 
     @property
     def certificate(self) -> Certificate:
@@ -114,7 +122,7 @@ class _Run:
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self.started
+        return self.clock() - self.started
 
     @property
     def late(self) -> bool:
@@ -156,6 +164,7 @@ class _Run:
 
     def steps(self) -> Iterator[None]:
         """The search, pausing wherever it could end."""
+        self.neurons = _polished(self.problem, self.neurons, lambda: self.late)
         target = self._target(np.eye(self.problem.X.shape[1]), raw_recipe(self.neurons))
         sphere = Sphere(self.problem.X, target.r)
         sphere.start()
@@ -163,6 +172,9 @@ class _Run:
         robust = RobustDual(self.problem, self.neurons)
         best, best_target = target.offer(sphere), target
         while self.seconds < _RETRAIN_UNTIL * self.max_seconds:
+            value, direction, sign = sphere.ascent()
+            if value > target.limit * (1 + 1e-4):
+                robust.add(direction, sign)
             recipe = robust.retrain(sphere, target.limit)
             yield
             target = self._target(sphere.basis, recipe)
@@ -170,10 +182,11 @@ class _Run:
                 break
             sphere.enough = _BELOW * target.limit
             yield from sphere.replace(target.r)
-            value = target.offer(sphere)
-            for _ in range(_CUTS_A_ROUND):
+            value, cuts = target.offer(sphere), 0
+            while cuts < max(_CUTS_A_ROUND, len(sphere.leaves()) // 8):
                 if sphere.bound <= sphere.enough or not sphere.cut_worst():
                     break
+                cuts += 1
                 yield
             value = max(value, target.offer(sphere))
             if value > best:
@@ -195,13 +208,14 @@ class _Run:
             yield
             history.append((self.seconds, sphere.bound / known - 1))
             excess = history[-1][1]
-            if excess <= _ENOUGH - 1:
+            # Above the weight decay M(r) is the network's fault: another residual is better.
+            if excess <= max(_EXCESS * self.monitor.tolerance, 0.2 * (known / target.limit - 1)):
                 return
             earlier = [e for at, e in history if at <= self.seconds / 2]
             slow = earlier and excess > _SLOW * earlier[-1]
             if slow and excess > 0.05 and self.seconds > _FIRST_LOOK:
                 return
-            known = max(known, target.reached(sphere))
+            known = max(known, sphere.ascent()[0])
             sphere.enough = known
             if not sphere.cut_worst():
                 return
@@ -242,13 +256,16 @@ class _Target:
         ]
         return max(values, default=0.0)
 
-    def reached(self, sphere: Sphere) -> float:
-        """`|r'(X u)_+|` where the worst box has its maximum: M(r) is at least that."""
-        mean = sphere.worst.mean
-        size = float(np.linalg.norm(mean))
-        if size == 0.0:
-            return 0.0
-        return abs(float(self.r @ np.maximum(sphere.Z @ (mean / size), 0.0)))
+
+def _polished(problem: Balanced, neurons: Array, tick: Callable[[], bool]) -> Array:
+    """The network where F has (nearly) no slope: only there is M(r) the weight decay."""
+    kept = neurons[lengths(neurons[:, :-1]) > 0]
+    if not len(kept):
+        return neurons
+    data = training(problem.X, problem.y, problem.weight_decay)
+    start = evaluate(data, *split(kept))
+    polished = descend(data, start, _POLISHING, _SLOPE, tick)
+    return join(polished.W, polished.signs)
 
 
 def _in_units(problem: Balanced, variables: Float[np.ndarray, "m d1"]) -> Array:

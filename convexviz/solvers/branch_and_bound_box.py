@@ -8,7 +8,8 @@ from convexviz.core.compiled import compiled
 from convexviz.core.types import Array
 from convexviz.solvers.branch_and_bound_rows import factor, inverse, solved
 
-_STEPS = 40
+_STEPS = 60
+_LAST_BARRIER = 1e-6  # values are within about so much of the least, relative to the quadratic
 
 
 @compiled
@@ -60,7 +61,7 @@ def largest_on_box(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
         length = line_search(A, g, theta, step, decrement, lo, hi, barrier)
         theta = theta + length * step
         if decrement < 0.3 * barrier * d or length == 0.0:
-            if barrier <= 2e-4 / d:
+            if barrier <= _LAST_BARRIER / d:
                 break
             barrier *= 0.2
     return constant + size * best, mean, second, size * found

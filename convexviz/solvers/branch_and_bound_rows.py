@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
 from convexviz.core.compiled import compiled
 from convexviz.core.proof_rows import (
@@ -14,11 +17,12 @@ from convexviz.core.proof_rows import (
 )
 from convexviz.core.types import Array
 
+Rows: TypeAlias = NDArray[np.int32]
 _BLOCK = 256
 
 
 @compiled
-def decide(Z: Array, r: Array, rows: Array, lo: Array, hi: Array) -> tuple[Array, Array]:
+def decide(Z: Array, r: Array, rows: Rows, lo: Array, hi: Array) -> tuple[Rows, Array]:
     """The rows whose sign the box leaves open, and `sum r_i z_i` over those it makes positive."""
     radius = rest_radius(lo[0], hi[0])
     linear = np.zeros(Z.shape[1])
@@ -40,7 +44,7 @@ def decide(Z: Array, r: Array, rows: Array, lo: Array, hi: Array) -> tuple[Array
 
 @compiled
 def envelope_sum(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
-    Z: Array, r: Array, sign: float, rows: Array, lo: Array, hi: Array, mean: Array, second: Array
+    Z: Array, r: Array, sign: float, rows: Rows, lo: Array, hi: Array, mean: Array, second: Array
 ) -> tuple[float, Array, Array]:
     """c, b, A with `sum_i sign r_i (z_i'u)_+ <= c + b'u + u'Au` on the box, over undecided rows.
 

@@ -17,11 +17,11 @@ from jaxtyping import Float
 from convexviz.core.proof import LEAF, OUTSIDE
 from convexviz.core.types import Array
 from convexviz.solvers.branch_and_bound_box import largest_on_box
-from convexviz.solvers.branch_and_bound_rows import decide, envelope_sum
+from convexviz.solvers.branch_and_bound_rows import Rows, decide, envelope_sum
 
 _TUNINGS = 24
-_FINAL_TUNINGS = 2
-_TUNING_ROWS = 8_192  # envelopes are chosen on so many undecided rows, then summed over all
+_ANCHOR, _SAMPLE = 6, 4_096  # of as many sums one is over all rows, the others over a sample
+_ASCENT = 8
 _NARROW = 0.04  # the first axis, which decides most signs of an image, is cut down to this width
 _OUT = 1e-12  # by so much a box must miss the sphere to be left out
 
@@ -36,7 +36,7 @@ class Box:
     sign: float
     lo: Array
     hi: Array
-    rows: Array
+    rows: Rows
     linear: Array  # of the rows that are positive on all of it
     mean: Array
     second: Array
@@ -46,6 +46,25 @@ class Box:
     axis: int = LEAF
     cut: float = 0.0
     children: tuple[Box, Box] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """A quadratic: `constant + linear'u + u'square u`."""
+
+    constant: float
+    linear: Array
+    square: Array
+
+    def scaled(self, factor: float) -> _Sum:
+        return _Sum(factor * self.constant, factor * self.linear, factor * self.square)
+
+    def plus(self, other: _Sum) -> _Sum:
+        return _Sum(
+            self.constant + other.constant,
+            self.linear + other.linear,
+            self.square + other.square,
+        )
 
 
 class Sphere:
@@ -77,6 +96,26 @@ class Sphere:
     def leaves(self) -> list[Box]:
         """Every box that is not cut, the worst first."""
         return [leaf for _, _, leaf in sorted(self._leaves, key=lambda entry: entry[:2])]
+
+    def ascent(self) -> tuple[float, Array, float]:
+        """`sign r'(X u)_+` near the worst box's maximiser, u, and the sign: M(r) is at least that.
+
+        Steps go to the gradient's direction for as long as that is uphill.
+        """
+        best, point = 0.0, self.worst.mean
+        direction = np.zeros(len(point))
+        for _ in range(_ASCENT):
+            size = float(np.linalg.norm(point))
+            if size == 0.0:
+                break
+            point = point / size
+            active = np.maximum(self.Z @ point, 0.0)
+            value = self.worst.sign * float(self.r @ active)
+            if value <= best * (1 + 1e-9):
+                break
+            best, direction = value, point
+            point = self.worst.sign * ((self.r * (active > 0)) @ self.Z)
+        return best, self.basis @ direction, self.worst.sign
 
     def start(self) -> None:
         """Bound both whole spheres."""
@@ -169,50 +208,44 @@ class Sphere:
     def _tune(self, box: Box, memory: int) -> None:
         """Envelopes under averaged moments, then moments of their maximiser, and again.
 
-        The moments that the box has count as `memory` rounds.
+        The moments that the box has count as `memory` rounds. Between full sums, a sample of the
+        rows tells how the last full sum changes.
         """
-        rows, scale = box.rows, 1.0
-        if len(rows) > 2 * _TUNING_ROWS:
-            rows = rows[np.linspace(0, len(rows) - 1, _TUNING_ROWS).astype(np.int64)]
-            scale = len(box.rows) / len(rows)
+        every, sample = 1, box.rows
+        if len(box.rows) > 2 * _SAMPLE:
+            every = _ANCHOR
+            size = max(_SAMPLE, len(box.rows) // 16)
+            sample = box.rows[np.linspace(0, len(box.rows) - 1, size).astype(np.int64)]
+        scale = len(box.rows) / max(1, len(sample))
         history: list[float] = []
-        least, mean, second = np.inf, box.mean, box.second
         theta = np.zeros(len(box.lo) + 1)
-        for t in range(_TUNINGS):
-            value, reply, theta = self._value(box, rows, scale, theta)
-            history.append(value)
-            if scale == 1.0:
+        anchor = self._sum(box, box.rows)
+        correction = self._sum(box, sample).scaled(-scale).plus(anchor) if every > 1 else anchor
+        for t in range(_TUNINGS + 1):
+            if t % every == 0:
+                total = anchor if t == 0 else self._sum(box, box.rows)
+                if every > 1 and t > 0:
+                    correction = self._sum(box, sample).scaled(-scale).plus(total)
+            else:
+                total = self._sum(box, sample).scaled(scale).plus(correction)
+            value, mean, second, theta = largest_on_box(
+                total.constant, box.linear + total.linear, total.square, box.lo, box.hi, theta
+            )
+            if t % every == 0:
                 self._keep(box, value, theta)
-            if value < least:
-                least, mean, second = value, box.mean, box.second
-            settled = t >= 8 and value > 0 and history[t - 6] - least < 2e-3 * least
-            if least <= self.enough or settled or len(rows) == 0:
-                break
-            _mix(box, reply, 1.0 / (t + 1 + memory))
-        if scale != 1.0:
-            box.mean, box.second = mean, second
-            for _ in range(_FINAL_TUNINGS):
-                value, reply, theta = self._value(box, box.rows, 1.0, theta)
-                self._keep(box, value, theta)
-                if value <= self.enough:
+                history.append(value)
+                look = 6 // every
+                settled = len(history) > max(look, 8 // every) and (
+                    history[-1 - look] - min(history) < 2e-3 * min(history)
+                )
+                if box.bound <= self.enough or settled or len(box.rows) == 0:
                     break
-                _mix(box, reply, 0.05)
+            _mix(box, (mean, second), 1.0 / (t + 1 + memory))
 
-    def _value(
-        self, box: Box, rows: Array, scale: float, theta: Array
-    ) -> tuple[float, tuple[Array, Array], Array]:
-        constant, linear, square = envelope_sum(
-            self.Z, self.r, box.sign, rows, box.lo, box.hi, box.mean, box.second
+    def _sum(self, box: Box, rows: Rows) -> _Sum:
+        return _Sum(
+            *envelope_sum(self.Z, self.r, box.sign, rows, box.lo, box.hi, box.mean, box.second)
         )
-        value, mean, second, theta = largest_on_box(
-            scale * constant,
-            box.linear + scale * linear,
-            scale * square,
-            box.lo,
-            box.hi,
-            theta,
-        )
-        return value, (mean, second), theta
 
     def _keep(self, box: Box, value: float, theta: Array) -> None:
         if value < box.own:

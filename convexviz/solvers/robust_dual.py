@@ -9,9 +9,11 @@ bad. Any residual gives a valid bound, so nothing here needs to be exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 
 from convexviz.core.compiled import compiled
 from convexviz.core.proof import Balanced, blur_parts
@@ -31,10 +33,10 @@ class Atom:
     The weight changes from round to round; the box, None for a true neuron, may be cut.
     """
 
-    row: Array
+    row: NDArray[Any]
     sign: float
-    low: Array
-    high: Array
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
     weight: float
     box: Box | None
 
@@ -45,6 +47,10 @@ class RobustDual:
     def __init__(self, problem: Balanced, neurons: Float[np.ndarray, "m d1"]) -> None:
         self.problem = problem
         self.atoms = [_neuron(problem, row) for row in neurons if row[:-1].any()]
+
+    def add(self, direction: Float[np.ndarray, " d"], sign: float) -> None:
+        """A neuron that the network lacks: `sign r'(X u)_+` is above the weight decay there."""
+        self.atoms.append(_neuron(self.problem, np.append(direction, sign), weight=0.0))
 
     def retrain(self, sphere: Sphere, limit: float) -> Recipe:
         """Blur the leaves above 0.95 of `limit`, train on all atoms, and tell the residual."""
@@ -62,7 +68,7 @@ class RobustDual:
             weights = train(low, high, self.problem.y, self.problem.weight_decay, start)
             for atom, weight in zip(self.atoms, weights, strict=True):
                 atom.weight = float(weight)
-        self.atoms = [a for a in self.atoms if a.weight > 0 or a.box is None]
+        self.atoms = [a for a in self.atoms if a.weight > 0]
         return self._recipe()
 
     def _most(self) -> int:
@@ -146,11 +152,11 @@ def descend_above(H: Array, gradient: Array, w: Array, sweeps: int) -> Array:
     return p
 
 
-def _neuron(problem: Balanced, row: Float[np.ndarray, " d1"]) -> Atom:
+def _neuron(problem: Balanced, row: Float[np.ndarray, " d1"], weight: float | None = None) -> Atom:
     size = float(np.linalg.norm(row[:-1]))
     direction, sign = row[:-1] / size, float(row[-1])
     active = (sign * np.maximum(problem.X @ direction, 0.0)).astype(np.float32)
-    return Atom(direction, sign, active, active, size, None)
+    return Atom(direction, sign, active, active, size if weight is None else weight, None)
 
 
 def _blur(sphere: Sphere, leaf: Box) -> Atom:
