@@ -110,6 +110,7 @@ def _solving(wanted: Wanted, result: Result | None) -> None:
         work.cancel(name, slot)
         running = None
     first_visit = f"{name}.visited" not in st.session_state
+    st.session_state[f"{name}.visited"] = True  # now: one that fails at once is not tried again
     if running is None and first_visit:
         _submit(wanted, slot)  # a shared link is solved at once
     elif running is None:

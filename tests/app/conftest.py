@@ -31,6 +31,7 @@ class Clerk:
         self.asked: list[Mapping[str, Any]] = []
         self.works = False
         self.refuses = ""
+        self.fails = ""
 
     def warm(self) -> None: ...
 
@@ -48,6 +49,8 @@ class Clerk:
             work_of = getattr(tasks, task.partition(":")[2])
             work_of(arguments, arrays or {}, request.out, lambda *_, **__: None)
             job.state, job.result_path = "done", request.out
+        if self.fails:
+            job.fail(self.fails)
         return job
 
 

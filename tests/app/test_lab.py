@@ -125,6 +125,15 @@ def test_a_full_queue_is_one_line_beside_the_last_picture(open_lab: OpenLab, cle
     assert hero(at)[1]["k"] == OPENING["kernel_size"]
 
 
+def test_a_failed_solve_says_why_and_may_be_tried_again(open_lab: OpenLab, clerk: Clerk) -> None:
+    clerk.fails = "the solve took longer than 300 s; choose a smaller image"
+    at = open_lab(kernel_size=5)
+    assert not at.exception
+    assert [error.value for error in at.error] == [clerk.fails]
+    assert has_solve(at)
+    assert hero(at)[1]["k"] == OPENING["kernel_size"]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_the_address_restores_weight_decay_pins_and_figure(
     open_lab: OpenLab, clerk: Clerk, opening: Result, share: float
