@@ -162,7 +162,8 @@ def subset() -> None:
     error = abs(solution.certificate.primal / problem.value - 1)
     say(
         f"digits, {SUBSET} rows, {patterns.shape[1]} gates, 1e-2 beta_max to 1e-6: "
-        f"ours {own:.3f} s, cvxpy + Clarabel {theirs:.2f} s, {theirs / own:.0f} x; the optima differ by {error:.0e}"
+        f"ours {own:.3f} s, cvxpy + Clarabel {theirs:.2f} s, {theirs / own:.0f} x; "
+        f"the optima differ by {error:.0e}"
     )
 
 

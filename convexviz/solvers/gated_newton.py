@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -12,10 +11,10 @@ from scipy.linalg.lapack import dposv
 
 from convexviz.core.types import Array
 from convexviz.solvers.gated_blocks import sweep_groups
-
-Indices: TypeAlias = NDArray[np.intp]
+from convexviz.solvers.gated_factor import LARGE, Factor, Indices, submatrix
 
 _SWEEPS = 16  # between Newton steps: they settle which groups are zero
+_SWEEPS_LARGE = 5  # where a sweep reads more than the caches hold
 _NEARLY_ZERO = 0.03  # of the largest norm; such groups cut Newton steps short
 
 
@@ -30,6 +29,9 @@ class WorkingSet:
         eigenvalues: of the diagonal blocks, made positive.
         eigenvectors: of the diagonal blocks.
         beta: the weight decay.
+        rounding: of the objective: a decrease below it cannot be seen, a Newton step can be right.
+        ids: which groups of the program these are.
+        factor: what a program with many groups keeps of earlier Newton systems.
     """
 
     G: Float[np.ndarray, "m m"]
@@ -38,6 +40,9 @@ class WorkingSet:
     eigenvalues: Float[np.ndarray, "k d"]
     eigenvectors: Float[np.ndarray, "k d d"]
     beta: float
+    rounding: float
+    ids: Indices
+    factor: Factor
 
     def sweep(self) -> None:
         """Exact block coordinate descent over all groups."""
@@ -48,7 +53,7 @@ class WorkingSet:
             self.eigenvalues,
             self.eigenvectors,
             self.beta,
-            _SWEEPS,
+            _SWEEPS if len(self.gradient) < LARGE else _SWEEPS_LARGE,
         )
 
     def newton(self) -> bool:
@@ -64,7 +69,7 @@ class WorkingSet:
         best = _newton_step(self, support)
         if best.length < 0.5 and np.count_nonzero(large) < np.count_nonzero(support):
             best = min(best, _newton_step(self, large), key=lambda step: step.change)
-        if best.change >= 0:
+        if best.length == 0.0 and best.change >= 0:
             return False
         self.W += best.direction
         self.gradient += best.product
@@ -87,7 +92,13 @@ def _newton_step(problem: WorkingSet, chosen: NDArray[np.bool_]) -> _Step:
     norms = np.linalg.norm(w, axis=1)
     units = w / norms[:, None]
     slope_all = problem.gradient.reshape(k, d)[groups] + problem.beta * units
-    step = _solve_newton_system(problem, groups, units, norms, slope_all)
+    step = None
+    if len(groups) * d >= LARGE and problem.beta > 0:
+        step = problem.factor.solve(
+            problem.G, problem.ids, groups, (units, norms / problem.beta), slope_all
+        )
+    if step is None:
+        step = _solve_newton_system(problem, groups, units, norms, slope_all)
     if step is None:
         return nothing
     best = nothing
@@ -96,10 +107,11 @@ def _newton_step(problem: WorkingSet, chosen: NDArray[np.bool_]) -> _Step:
         best = min(best, tried, key=lambda s: s.change)
     slope = float(np.vdot(slope_all, step))
     length = 1.0
+    whole = _try(problem, groups, step, 1.0)
     for _ in range(20):
-        tried = _try(problem, groups, length * step, length)
-        if tried.change <= 1e-4 * length * slope:
-            best = tried if tried.change < best.change else best
+        tried = _shorten(problem, whole, length)
+        if tried.change <= 1e-4 * length * slope + problem.rounding:
+            best = tried if tried.change < best.change or best is nothing else best
             break
         length *= 0.5
     else:
@@ -152,14 +164,9 @@ def _try(problem: WorkingSet, groups: Indices, step: Array, length: float) -> _S
     return _Step(direction=direction, product=product, change=change, length=length)
 
 
-def submatrix(G: Float[np.ndarray, "m m"], groups: Indices, d: int) -> Float[np.ndarray, "kd kd"]:
-    """The blocks of G of these groups, copied."""
-    P, k = len(G) // d, len(groups)
-    if k == P:
-        return G.copy()
-    out = np.empty((k * d, k * d))
-    columns = (groups[:, None] * d + np.arange(d)).ravel()
-    for row, group in enumerate(groups):
-        rows = slice(row * d, (row + 1) * d)
-        np.take(G[group * d : (group + 1) * d], columns, axis=1, out=out[rows], mode="clip")
-    return out
+def _shorten(problem: WorkingSet, whole: _Step, length: float) -> _Step:
+    direction, product = length * whole.direction, length * whole.product
+    flat = direction.ravel()
+    norms = np.linalg.norm(problem.W + direction, axis=1) - np.linalg.norm(problem.W, axis=1)
+    change = float(flat @ problem.gradient + 0.5 * flat @ product + problem.beta * norms.sum())
+    return _Step(direction=direction, product=product, change=change, length=length)

@@ -22,7 +22,8 @@ from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.errors import SpecError
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
-from convexviz.solvers.gated_newton import Indices, WorkingSet, submatrix
+from convexviz.solvers.gated_factor import Factor, Indices, submatrix
+from convexviz.solvers.gated_newton import WorkingSet
 
 _GROW = 4  # groups added at least, where so many violate the dual constraint
 _INNER = 12  # rounds of sweeps and Newton before the whole gradient is looked at again
@@ -80,11 +81,13 @@ class GatedPath(AbstractSolver):
         Stops early, with fewer solutions, where `on_iteration` raises Cancelled.
         """
         solutions: list[Solution] = []
-        start = np.zeros((len(program.arrangements), program.X.shape[1]))
+        factor = Factor(program.gram.G, program.gram.d)
+        optima: list[tuple[float, Array]] = []
         for weight_decay in weight_decays:
             here = program.with_weight_decay(float(weight_decay))
-            solutions.append(self.solve_from(here, start, on_iteration=on_iteration))
-            start = solutions[-1].variables
+            start = _extrapolate(here, optima)
+            solutions.append(self._run(here, start, on_iteration, factor))
+            optima = [*optima[-1:], (here.weight_decay, solutions[-1].variables)]
             if solutions[-1].status is Status.CANCELLED:
                 break
         return solutions
@@ -95,10 +98,18 @@ class GatedPath(AbstractSolver):
             program, np.zeros((len(program.arrangements), program.X.shape[1])), on_iteration
         )
 
-    def _run(self, program: GatedProgram, W: Array, on_iteration: OnIteration) -> Solution:
+    def _run(
+        self,
+        program: GatedProgram,
+        W: Array,
+        on_iteration: OnIteration,
+        factor: Factor | None = None,
+    ) -> Solution:
         monitor = Monitor(self.tolerance, on_iteration)
         units, to_units = _in_ordinary_units(program)
-        search = _Search(gram=units.gram, beta=units.weight_decay)
+        if factor is None or factor.G is not units.gram.G:
+            factor = Factor(units.gram.G, units.gram.d)
+        search = _Search(gram=units.gram, beta=units.weight_decay, factor=factor)
         # The last digits of a gap from the Gram are rounding: ask for a little more, and let
         # the certificate from the data decide.
         for sharper in (0.9, 0.1, 0.01):
@@ -126,6 +137,44 @@ class GatedPath(AbstractSolver):
         return program.certify(W)
 
 
+def better(one: Certificate, other: Certificate) -> bool:
+    """Lower; or as low as rounding can tell, and closer to its bound."""
+    rounding = 1e-12 * abs(other.primal)  # a Gram has lost some digits
+    if abs(one.primal - other.primal) <= rounding:
+        return one.gap < other.gap
+    return one.primal < other.primal
+
+
+def _extrapolate(program: GatedProgram, optima: list[tuple[float, Array]]) -> Array:
+    """The last optimum, or the line through the last two where that is lower here."""
+    if not optima:
+        return np.zeros((len(program.arrangements), program.X.shape[1]))
+    beta, W = optima[-1]
+    if len(optima) < 2 or optima[0][0] == beta:
+        return W
+    move = W - optima[0][1]
+    times = (program.weight_decay - beta) / (beta - optima[0][0])
+    gram = program.gram
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers of odd sizes stay where they are
+        slope, image = _product(gram, W) - gram.b, _product(gram, move)
+        along, curvature = float(move.ravel() @ slope), float(move.ravel() @ image)
+        lengths = np.linalg.norm(W, axis=1).sum()
+        for t in (times, 0.5 * times):
+            longer = np.linalg.norm(W + t * move, axis=1).sum() - lengths
+            if t * along + 0.5 * t * t * curvature + program.weight_decay * longer < 0.0:
+                return W + t * move
+    return W
+
+
+def _product(gram: MaskedGram, W: Array) -> Array:
+    """`G w`, reading the rows of nonzero groups only."""
+    out = np.zeros(gram.P * gram.d)
+    G = gram.G.reshape(gram.P, gram.d, -1)
+    for i in np.flatnonzero(W.any(axis=1)):
+        out += W[i] @ G[i]
+    return out
+
+
 def _in_ordinary_units(program: GatedProgram) -> tuple[GatedProgram, float]:
     """The program itself; or, where squares of its data would leave float64's range, the
     same program with X and y scaled by powers of two, and the factor its variables take."""
@@ -149,22 +198,22 @@ def _in_ordinary_units(program: GatedProgram) -> tuple[GatedProgram, float]:
 class _Search:
     gram: MaskedGram
     beta: float
+    factor: Factor
 
     def descend(self, W: Array, aim: GatedPath, monitor: Monitor) -> Array:
         """The best point found from `W`: optimal to `aim`, or as far as it goes."""
         W = W.copy()
-        lowest, stalled, best = np.inf, 0, W.copy()
+        best, lowest, stalled = W.copy(), None, 0
         for _ in range(aim.max_iterations):
             gradient = self.gradient(W)
             certificate = self._certify(W, gradient)
             stop = monitor.record(certificate) and monitor.cancelled
-            if certificate.primal < lowest:
-                best = W.copy()
-            if stop or certificate.relative_gap <= aim.tolerance:
-                return best
-            stalled = 0 if certificate.primal < lowest * (1 - 1e-15) else stalled + 1
-            lowest = min(lowest, certificate.primal)
-            if stalled >= _STALLED:
+            if certificate.relative_gap <= aim.tolerance:
+                return W
+            stalled += 1
+            if lowest is None or better(certificate, lowest):
+                best, lowest, stalled = W.copy(), certificate, 0
+            if stop or stalled >= _STALLED:
                 return best
             self._improve(W, gradient, certificate, aim.tolerance)
         return best
@@ -179,7 +228,7 @@ class _Search:
         target = 0.2 * tolerance * certificate.primal
         if grown:
             target = max(target, 0.05 * certificate.gap)
-        problem = self._restrict(W, gradient, chosen)
+        problem = self._restrict(W, gradient, chosen, certificate)
         b = self.gram.b.reshape(W.shape)[chosen].ravel()
         for _ in range(_INNER):
             problem.sweep()
@@ -197,7 +246,9 @@ class _Search:
         worst = worst[norms[worst] > self.beta * (1 + 1e-12)]
         return np.union1d(np.flatnonzero(support), worst), len(worst) > 0
 
-    def _restrict(self, W: Array, gradient: Array, chosen: Indices) -> WorkingSet:
+    def _restrict(
+        self, W: Array, gradient: Array, chosen: Indices, certificate: Certificate
+    ) -> WorkingSet:
         eigenvalues = self.gram.eigenvalues
         floor = max(1e-14 * float(eigenvalues.max(initial=0.0)), np.finfo(float).tiny)
         return WorkingSet(
@@ -207,14 +258,14 @@ class _Search:
             eigenvalues=np.maximum(eigenvalues[chosen], floor),
             eigenvectors=np.ascontiguousarray(self.gram.eigenvectors[chosen]),
             beta=self.beta,
+            rounding=1e-15 * certificate.primal,
+            ids=chosen,
+            factor=self.factor,
         )
 
     def gradient(self, W: Array) -> Array:
-        gradient = -self.gram.b
-        G = self.gram.G.reshape(self.gram.P, self.gram.d, -1)
-        for i in np.flatnonzero(W.any(axis=1)):
-            gradient = gradient + W[i] @ G[i]
-        return gradient
+        out: Array = _product(self.gram, W) - self.gram.b
+        return out
 
     def _certify(self, W: Array, gradient: Array) -> Certificate:
         return self._certify_from(W, gradient, self.gram.b)

@@ -22,6 +22,7 @@ from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.errors import SpecError
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.gated_path import better
 from convexviz.solvers.gated_wide_newton import newton
 from convexviz.solvers.gated_wide_sweeps import sweep_rows
 
@@ -161,14 +162,6 @@ def _coordinates(X: Array, y: Array) -> _Coordinates:
     return _Coordinates(X=X, y=y, basis=basis, down=(down_X, down_y))
 
 
-def _better(one: Certificate, other: Certificate) -> bool:
-    """Lower; or as low as rounding can tell, and closer to its bound."""
-    rounding = 1e-14 * abs(other.primal)
-    if abs(one.primal - other.primal) <= rounding:
-        return one.gap < other.gap
-    return one.primal < other.primal
-
-
 class _Run:
     """One program's data, as they are solved, and the optima of the last two weight decays."""
 
@@ -229,10 +222,13 @@ class _Run:
             point = self.at(W)
             certificate = point.certificate(beta)
             stalled += 1
-            if first or _better(certificate, lowest):
+            if first or better(certificate, lowest):
                 # The first round replaces the start, whose residual may be an extrapolation.
                 best, lowest, stalled, first = point, certificate, 0, False
-            if monitor.record(certificate) or stalled >= _STALLED:
+            stop = monitor.record(certificate)
+            if certificate.relative_gap <= self.options.tolerance:
+                return point, certificate
+            if stop or stalled >= _STALLED:
                 break
             over = np.linalg.norm(point.correlations, axis=1) > beta * (1 - 1e-3)
             groups = np.flatnonzero(over | W.any(axis=1))

@@ -86,7 +86,7 @@ def newton(data: MaskedRows, W: Array, residual: Array, beta: float) -> None:
     support = norms > 0
     best = _step(_restrict(data, W, residual, beta, support), np.float32)
     large = norms > _NEARLY_ZERO * norms.max()
-    if best.length < 0.5 and np.count_nonzero(large) < np.count_nonzero(support):
+    if best.length < 0.1 and np.count_nonzero(large) < np.count_nonzero(support):
         fewer = _step(_restrict(data, W, residual, beta, large), np.float32)
         best = min(best, fewer, key=lambda step: step.change)
     if best.length < 0.1:
