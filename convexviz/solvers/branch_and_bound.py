@@ -259,7 +259,7 @@ class _Target:
 
 def _polished(problem: Balanced, neurons: Array, tick: Callable[[], bool]) -> Array:
     """The network where F has (nearly) no slope: only there is M(r) the weight decay."""
-    kept = neurons[lengths(neurons[:, :-1]) > 0]
+    kept = neurons[lengths(neurons[:, :-1]) > 1e-100]
     if not len(kept):
         return neurons
     data = training(problem.X, problem.y, problem.weight_decay)
@@ -269,9 +269,9 @@ def _polished(problem: Balanced, neurons: Array, tick: Callable[[], bool]) -> Ar
 
 
 def _in_units(problem: Balanced, variables: Float[np.ndarray, "m d1"]) -> Array:
-    """The network in the units of the balanced problem; neurons beyond floats are left out."""
+    """The network in the units of the balanced problem, less neurons far from any optimum."""
     out = np.array(variables, dtype=np.float64)
     with np.errstate(over="ignore", under="ignore"):
         out[:, :-1] = np.ldexp(variables[:, :-1], problem.exponent_X - problem.exponent_y)
-    sound = np.isfinite(out).all(axis=1) & (np.abs(out) < 1e100).all(axis=1)
+    sound = np.isfinite(out).all(axis=1) & (np.abs(out) < 1e12).all(axis=1)
     return out[sound]

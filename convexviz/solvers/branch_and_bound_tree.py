@@ -189,10 +189,12 @@ class Sphere:
     def _place(self, leaf: Box) -> tuple[int, float]:
         """Where to cut: the first axis while wide, then the largest spread of undecided rows."""
         width = leaf.hi - leaf.lo
-        if len(leaf.rows) == 0 or not (width > 1e-6).any():
+        if not (width > 1e-6).any():
             return -1, 0.0
         axis = 0
-        if width[0] <= _NARROW:
+        if len(leaf.rows) == 0:
+            axis = int(np.argmax(width))  # a corner of the box is still inside the ball
+        elif width[0] <= _NARROW:
             Z = self.Z[leaf.rows]
             weight = np.abs(self.r[leaf.rows]) @ (Z * Z)
             spread = np.maximum(np.diag(leaf.second) - leaf.mean**2, 1e-3 * width**2)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from convexviz.core.compiled import compiled
+from convexviz.core.neurons import lengths
 from convexviz.core.proof import Balanced, blur_parts
 from convexviz.core.proof_rows import blurred_activation
 from convexviz.core.types import Array
@@ -23,6 +24,7 @@ from convexviz.solvers.branch_and_bound_proof import Recipe, blurred
 from convexviz.solvers.branch_and_bound_tree import Box, Sphere
 
 _STEPS = 60
+_NOTHING = 1e-100  # shorter neurons add nothing to outputs of about 1
 _BAD = 0.95  # boxes are left alone once their bound is below so much of the weight decay
 
 
@@ -46,7 +48,9 @@ class RobustDual:
 
     def __init__(self, problem: Balanced, neurons: Float[np.ndarray, "m d1"]) -> None:
         self.problem = problem
-        self.atoms = [_neuron(problem, row) for row in neurons if row[:-1].any()]
+        self.atoms = [
+            _neuron(problem, row) for row in neurons if lengths(row[None, :-1])[0] > _NOTHING
+        ]
 
     def add(self, direction: Float[np.ndarray, " d"], sign: float) -> None:
         """A neuron that the network lacks: `sign r'(X u)_+` is above the weight decay there."""
@@ -128,7 +132,13 @@ def train(
     return w
 
 
-def _fit(low: Array, high: Array, y: Array, weight_decay: float, w: Array) -> tuple[float, Array]:
+def _fit(
+    low: Float[np.ndarray, "m n"],
+    high: Float[np.ndarray, "m n"],
+    y: Float[np.ndarray, " n"],
+    weight_decay: float,
+    w: Float[np.ndarray, " m"],
+) -> tuple[float, NDArray[np.float32] | Array]:
     narrow = w.astype(low.dtype)
     r = y - np.clip(y, narrow @ low, narrow @ high)
     return 0.5 * float(r @ r) + weight_decay * float(w.sum()), r.astype(low.dtype)
