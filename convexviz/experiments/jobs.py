@@ -1,7 +1,7 @@
 """Slow solves in child processes: a fair queue, progress, Cancel, limits, and nothing left over.
 
     queue = Queue()                        # one a server
-    job = queue.submit("convexviz.experiments.tasks:solve_path_task", arguments, arrays, owner=tab)
+    job = queue.submit("convexviz.experiments.tasks:solve_path", arguments, arrays, owner=tab)
     job.touch(); job.state, job.place, job.estimate, job.progress[-1], job.error    # each poll
     result = store.read(job.result_path); job.discard()
 

@@ -140,7 +140,8 @@ def certificates(result: Result) -> list[Certificate]:
 def at(result: Result, index: int) -> Result:
     """The result at another weight decay of its path; itself where there is no path.
 
-    `network_bound` and `estimated_bound` belong to the asked weight decay and are left out.
+    `network_bound` and `estimated_bound` belong to the asked weight decay and are left out. Its
+    seconds are its own: `earlier_seconds` went into the larger weight decays it started from.
     """
     arrays = result.arrays
     if "path_weight_decay" not in arrays:
@@ -154,13 +155,18 @@ def at(result: Result, index: int) -> Result:
     pictures, scalars = arch.derived(spec, result.data, weights)
     certificate = certificates(result)[index]
     own = arrays["path_trace"][arrays["path_trace"][:, 0] == index]
-    clock = {name: result.scalars[name] for name in ("setup_seconds", "solve_seconds")}
+    clock = {
+        "setup_seconds": result.scalars["setup_seconds"],
+        "earlier_seconds": earlier_seconds(result, index),
+        "solve_seconds": float(own[-1, 1]) if len(own) else 0.0,
+    }
     met = certificate.relative_gap <= float(result.spec["tolerance"])
     return replace(
         result,
         spec=spec.as_dict(),
         certificate=certificate,
         status=str(Status.OPTIMAL if met else Status.MAX_ITERATIONS),
+        seconds=sum(clock.values()),
         scalars={**scalars, **clock},
         arrays={**weights, **pictures},
         trace=tuple(Progress(i, p, d, s) for i, (_, s, p, d) in enumerate(own.tolist())),
@@ -177,6 +183,13 @@ def trained(result: Result) -> Iterator[tuple[int, Any, np.ndarray]]:
     for place, beta in enumerate(betas):
         variables = _unpadded(spec, result.arrays["path_variables"][place])
         yield place, program.with_weight_decay(float(beta)), variables
+
+
+def earlier_seconds(result: Result, index: int) -> float:
+    """Seconds of the larger weight decays, from whose optima the solve at `index` starts."""
+    trace = result.arrays["path_trace"]
+    solves = [trace[trace[:, 0] == i, 1] for i in range(index)]
+    return float(sum(seconds[-1] for seconds in solves if len(seconds)))
 
 
 def recheck(result: Result) -> dict[str, np.ndarray]:

@@ -27,8 +27,14 @@ DESCENT: Mapping[str, Any] = {"width": 64, "steps": 400, "seeds": 3, "optimizer"
 
 
 def family(architecture: str, spec: Mapping[str, Any], data_sha256: str = "") -> str:
-    """The key of all but the weight decay (the slider has it) and the tolerance (how well)."""
-    rest = {k: value for k, value in spec.items() if k not in ("weight_decay", "tolerance")}
+    """The key of all but the weight decay (the slider has it) and the tolerance (how well).
+
+    A network of several blocks has no path, so its weight decay tells it apart.
+    """
+    arch = architectures.get(architecture)
+    has_path = arch.depth(arch.spec.of(spec)) == 1
+    left_out = ("weight_decay", "tolerance") if has_path else ("tolerance",)
+    rest = {k: value for k, value in spec.items() if k not in left_out}
     return key(architecture, rest, data_sha256)
 
 

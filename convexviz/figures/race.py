@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from convexviz.core.solution import Scope
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
-from convexviz.figures.convergence import device, faint, series, set_up, time_axis
+from convexviz.figures.convergence import device, earlier, faint, series, set_up, time_axis
 from convexviz.figures.picture import Theme, canvas, decades, note
 from convexviz.figures.theme import label
 
@@ -270,18 +270,19 @@ def caption(result: Result, descent: Trajectories) -> str:
         return f"Gradient descent wins: it ends {lead} (relative) below the convex value. " + (
             WHY[result.certificate.scope]
             if run.below_bound
-            else "The convex solve stopped early: its gap is still open."
+            else f"The convex solve stopped at a gap of {numbers.gap(float(run.convex[-1]))}."
         )
-    spread = f"{numbers.gap(max(run.best, 1e-16))} above the bound"
     low, high = numbers.gap(max(run.best, 1e-16)), numbers.gap(run.worst)
+    spread = f"at a relative gap of {low}"
     if len(run.runs) > 1:
-        spread = f"between {low} and {high} above the bound, depending on its start"
+        spread = f"at a relative gap between {low} and {high}, depending on its start"
         if low == high:
-            spread = f"{low} above the bound from every start"
+            spread = f"at a relative gap of {low} from every start"
     turn = run.overtaken
     ahead = turn is not None and turn > min(float(t[0]) for t, _ in run.runs)
     until = f"Descent leads for {numbers.seconds(turn)}. " if turn and ahead else ""
-    return f"{until}It ends {spread}. Only the convex program knows how far from the optimum it is."
+    counted = "; its set-up counts the larger weight decays before" if earlier(result) else ""
+    return f"{until}It ends {spread}. Only the convex program yields a bound{counted}."
 
 
 def alt(result: Result, descent: Trajectories) -> str:
