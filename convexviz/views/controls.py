@@ -39,12 +39,23 @@ def address_of(arch: Architecture, name: str) -> str:
 
 @dataclass(slots=True)
 class _Starts:
-    """What the widgets start from. A new version makes new widgets: a widget in a closed popover
-    forgets values that are only set through the session.
-    """
+    """What the widgets start from."""
 
     values: dict[str, Any]
-    version: int = 0
+
+
+def version(name: str) -> int:
+    """Part of the widgets' keys: a new version makes new widgets.
+
+    A widget in a closed popover forgets values that are only set through the session, and a browser
+    that has not heard of such a value yet sends the old one with whatever else it reports.
+    """
+    return int(st.session_state.get(f"{name}.version", 0))
+
+
+def renew(name: str) -> None:
+    """New widgets from here on, started from what the page says."""
+    st.session_state[f"{name}.version"] = version(name) + 1
 
 
 def _starts(arch: Architecture, opening: Mapping[str, Any]) -> _Starts:
@@ -76,13 +87,13 @@ def apply(arch: Architecture, changes: Mapping[str, Any]) -> None:
     if starts is None:
         return
     for field in _shown(arch):
-        current = st.session_state.get(_key(arch, field, starts), starts.values[field.name])
+        current = st.session_state.get(_key(arch, field.name), starts.values[field.name])
         starts.values[field.name] = changes.get(field.name, current)
-    starts.version += 1
+    renew(arch.name)
 
 
-def _key(arch: Architecture, field: Field, starts: _Starts) -> str:
-    return f"{arch.name}.{field.name}.{starts.version}"
+def _key(arch: Architecture, name: str) -> str:
+    return f"{arch.name}.{name}.{version(arch.name)}"
 
 
 def read(arch: Architecture, opening: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,13 +102,28 @@ def read(arch: Architecture, opening: Mapping[str, Any]) -> dict[str, Any]:
     switches = [field for field in _shown(arch) if field.kind is bool]
     for field in _shown(arch):
         if field not in switches:
-            values[field.name] = _drawn(field, _key(arch, field, starts), starts)
+            values[field.name] = _drawn(field, _key(arch, field.name), starts)
     with st.container(horizontal=True):
         for field in switches:
-            values[field.name] = _drawn(field, _key(arch, field, starts), starts)
+            values[field.name] = _drawn(field, _key(arch, field.name), starts)
     for field in _shown(arch):
         _remember(arch, field, values[field.name], opening.get(field.name, field.default))
     return values
+
+
+def weight_decay(arch: Architecture, opening: float) -> float:
+    """The weight decay of a network that has no path, and so no slider."""
+    field = params(arch.spec)["weight_decay"]
+    start = from_address(field, st.query_params.get(address_of(arch, field.name)), opening)
+    # What the widget starts from must stay while it is the same widget.
+    start = st.session_state.setdefault(f"{_key(arch, field.name)}.start", start)
+    low, high = field.param.low, field.param.high
+    value = st.number_input(
+        "Weight decay β", low, high, start, step=1.0, format="%g", key=_key(arch, field.name)
+    )
+    if value != opening:
+        st.query_params[address_of(arch, field.name)] = f"{value:g}"
+    return float(value)
 
 
 def _remember(arch: Architecture, field: Field, value: Any, opening: Any) -> None:
@@ -153,13 +179,15 @@ def from_address(field: Field, text: str | None, opening: Any) -> Any:
 def reset(arch: Architecture) -> None:
     """Every control back to how the page opens, and the address with it."""
     # The hero remembers what it last told the browser: forgetting that would not move it back.
-    kept = (owner_key(arch.name), f"{arch.name}.inspector", f"{arch.name}.inspector.memory")
+    inspector = f"{arch.name}.inspector"
+    kept = (owner_key(arch.name), inspector, f"{inspector}.memory", f"{arch.name}.version")
     for name in list(st.session_state):
         if str(name).startswith(f"{arch.name}.") and name not in kept:
             del st.session_state[name]
     for name in list(st.query_params):
         if name.startswith(f"{arch.name}."):
             del st.query_params[name]
+    renew(arch.name)
 
 
 def owner_key(name: str) -> str:

@@ -253,7 +253,22 @@ def _foot(result: Result) -> str:
     device = {"cpu": "CPU"}.get(result.provenance["device"], result.provenance["device"])
     return (
         f"{what} in {numbers.seconds(solve)} after {numbers.seconds(setup)} of set-up, "
-        f"{device}, {result.provenance['solver']}"
+        f"{device}, {result.provenance['solver']}{_blocks(result)}"
+    )
+
+
+def _blocks(result: Result) -> str:
+    """What the certificate of a deeper network is of, and the gaps of the blocks before."""
+    blocks = int(result.spec["blocks"])
+    if blocks == 1:
+        return ""
+    gaps = []
+    for t in range(1, blocks):
+        primal, dual = (result.scalars[f"block{t}_{name}"] for name in ("primal", "dual"))
+        gap = Certificate(primal, dual, result.certificate.scope).relative_gap
+        gaps.append(f"block {t} has gap {numbers.gap(max(gap, 0.0))}")
+    return f". Filters and certificate: block {blocks} of {blocks}, given the others; " + ", ".join(
+        gaps
     )
 
 

@@ -62,7 +62,7 @@ def heading(title: str, sentence: str) -> DeltaGenerator:
     The row holds the lecture switch; what a page puts there costs the hero no height.
     """
     through_router()
-    left, right = st.columns([2, 3], vertical_alignment="center")
+    left, right = st.columns([1, 2], vertical_alignment="center")
     with left:
         st.title(title, anchor=False)
     with right:

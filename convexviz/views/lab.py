@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,14 +60,15 @@ def show(name: str) -> None:
         wanted, exported = _toolbar(arch)
     if isinstance(wanted, str):
         st.error(literal(wanted))
-        return
-    result = library.find(arch.name, wanted.family)
-    _solving(wanted, result)
+        result = None
+    else:
+        result = library.find(arch.name, wanted.family)
+        _solving(wanted, result)
     shown = result or _last(arch)
     if shown is None:
         st.info("Nothing is solved yet. Press Solve.")
         return
-    if result is not None:
+    if isinstance(wanted, Wanted) and result is not None:
         st.session_state[f"{arch.name}.last"] = wanted.family
     here = _hero(arch, shown)
     with exported:
@@ -76,7 +77,8 @@ def show(name: str) -> None:
 
 def _toolbar(arch: Architecture) -> tuple[Wanted | str, DeltaGenerator]:
     """Settings, own data, Export, Share, Reset; the request they make, or why it is refused."""
-    with st.popover("Settings", width="content"):
+    settings = st.popover("Settings", width="content")
+    with settings:
         fields = controls.read(arch, arch.stored[0])
     with st.popover("Your images", width="content"):
         mine = own.chooser(arch)
@@ -89,7 +91,11 @@ def _toolbar(arch: Architecture) -> tuple[Wanted | str, DeltaGenerator]:
         if mine is not None:
             fields["dataset"] = "given"
             arrays = mine.arrays(fields["noise_std"], fields["seed"])
-        spec = arch.spec.of({**arch.stored[0], **fields})
+        spec: Any = arch.spec.of({**arch.stored[0], **fields})
+        if arch.depth(spec) > 1:
+            with settings:
+                beta = controls.weight_decay(arch, spec.weight_decay)
+            spec = replace(spec, weight_decay=beta)
     except ConvexvizError as error:
         return str(error), exported
     digest = own.digest(arrays) if arrays else ""
@@ -128,7 +134,8 @@ def _solving(wanted: Wanted, result: Result | None) -> None:
         else:
             library.keep(solved, wanted.family)
 
-    work.panel(name, slot, wanted.spec.tolerance, take)
+    meanwhile = "The picture is still of the settings before."
+    work.panel(name, slot, wanted.spec.tolerance, take, meanwhile)
 
 
 def _submit(wanted: Wanted, slot: str) -> None:
@@ -167,7 +174,8 @@ def _hero(arch: Architecture, result: Result) -> Result:
     family = precomputed.family(arch.name, result.spec, digest if given else "")
     label = f"{family}-{result.provenance['created']}-{index}"
     here = _at(label, index, result)
-    if index != opening_index(result) or name in st.query_params:
+    on_path = "path_weight_decay" in result.arrays
+    if on_path and (index != opening_index(result) or name in st.query_params):
         st.query_params[name] = f"{here.spec['weight_decay']:g}"
     proving.show(result, family, index)
     st.space("medium")
@@ -221,5 +229,4 @@ def _apply(arch: Architecture, card: Card) -> None:
             changes[name] = value
         else:
             heroes.of(arch.name).apply(name, value)
-    if changes:
-        controls.apply(arch, changes)
+    controls.apply(arch, changes)

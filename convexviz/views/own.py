@@ -15,6 +15,7 @@ from convexviz.datasets.bundled import halves
 from convexviz.datasets.uploads_images import Choice
 from convexviz.errors import ConvexvizError
 from convexviz.experiments.key import sha256_of
+from convexviz.views import controls
 from convexviz.views.format import literal
 
 TYPES = ["png", "jpg", "jpeg", "npy", "npz", "h5"]
@@ -49,7 +50,7 @@ def chooser(arch: Architecture) -> Own | None:
     file = st.file_uploader(
         "PNG, JPEG, npy, npz or fastMRI HDF5",
         type=TYPES,
-        key=f"{slot}.file",
+        key=f"{slot}.file.{controls.version(arch.name)}",  # Reset lets go of it
         max_upload_size=LARGEST_MB,
         help="It stays on this server, in memory, and is never stored. Up to 25 megapixels.",
     )
@@ -87,6 +88,7 @@ def _chosen(slot: str, file_id: str, upload: uploads.Upload) -> Own:
         st.caption(literal(warning))
     image = _loaded(file_id, name, (index, crop, side), upload)
     st.image(image.clip(0, 1), caption=literal(choice.says or upload.filename), width=160)
+    st.caption("It takes the place of the data set until you remove it or press Reset.")
     return Own(upload.filename, image)
 
 

@@ -11,7 +11,7 @@ from convexviz import figures
 from convexviz.architectures import story
 from convexviz.experiments.result import Result
 from convexviz.figures.picture import Theme
-from convexviz.views import theme
+from convexviz.views import controls, theme
 from convexviz.views.frame import scale
 from convexviz.views.share import is_narrow
 
@@ -21,13 +21,16 @@ RACE = "Race"
 def chosen(name: str, titles: list[str]) -> str:
     """Which figure is on: a choice that lives in the address."""
     key = f"{name}.panel"
+    widget = f"{key}.{controls.version(name)}"
     if st.session_state.get(key) not in titles:
         asked = st.query_params.get(key)
         st.session_state[key] = asked if asked in titles else titles[0]
+    # What the widget starts from must stay while it is the same widget.
+    start = st.session_state.setdefault(f"{widget}.start", st.session_state[key])
     title = st.segmented_control(
-        "Figure", titles, required=True, key=key, label_visibility="collapsed"
+        "Figure", titles, default=start, required=True, key=widget, label_visibility="collapsed"
     )
-    title = str(title or titles[0])
+    title = st.session_state[key] = str(title or start)
     if title != titles[0]:
         st.query_params[key] = title
     elif key in st.query_params:

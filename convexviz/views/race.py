@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from convexviz import architectures
 from convexviz.experiments.jobs_job import Job
 from convexviz.experiments.result import Result
 from convexviz.figures import race
@@ -54,6 +55,11 @@ def show(result: Result, name: str) -> None:
             st.markdown(race.caption(result, runs))
         return
     slot = f"{arch}.race.job"
+    known = architectures.get(arch)
+    if known.depth(known.spec.of(result.spec)) > 1:
+        with left:
+            st.markdown("Descent races one block; this network has several, trained in turn.")
+        return
     with left:
         if work.job_in(slot) is None:
             st.markdown(

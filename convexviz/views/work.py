@@ -59,8 +59,13 @@ def cancel(name: str, slot: str) -> None:
     queue().touch(owner(name))
 
 
-def panel(name: str, slot: str, goal: float, take: Callable[[Job], None]) -> None:
-    """Where the job in `slot` stands; `take` receives a finished one, once."""
+def panel(
+    name: str, slot: str, goal: float, take: Callable[[Job], None], meanwhile: str = ""
+) -> None:
+    """Where the job in `slot` stands; `take` receives a finished one, once.
+
+    `meanwhile` says what the page shows until then.
+    """
     refused = st.session_state.get(f"{slot}.refused")
     if refused:
         st.error(literal(refused))
@@ -70,7 +75,7 @@ def panel(name: str, slot: str, goal: float, take: Callable[[Job], None]) -> Non
     if job.is_over:
         _finish(slot, job, take)
         return
-    _poll(name, slot, goal)
+    _poll(name, slot, goal, meanwhile)
 
 
 def _finish(slot: str, job: Job, take: Callable[[Job], None]) -> None:
@@ -86,7 +91,7 @@ def _finish(slot: str, job: Job, take: Callable[[Job], None]) -> None:
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _poll(name: str, slot: str, goal: float) -> None:
+def _poll(name: str, slot: str, goal: float, meanwhile: str) -> None:
     job = job_in(slot)
     if job is None or job.is_over:  # cancelled a moment ago, or done: the whole page changes
         st.rerun()
@@ -96,7 +101,7 @@ def _poll(name: str, slot: str, goal: float) -> None:
         st.container(horizontal=True, vertical_alignment="center"),
     ):
         value, words = progress(job, goal)
-        st.progress(value, text=words)
+        st.progress(value, text=f"{words}. {meanwhile}" if meanwhile else words)
         st.button("Cancel", key=f"{slot}.cancel", on_click=cancel, args=(name, slot))
 
 
