@@ -13,8 +13,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import nnls
 
+from convexviz.core.cones_kernels import project_on_rows
+
 # A row counts as satisfied where k'u >= -ROUNDING |u| for a unit row k: what float64 leaves of 0.
 ROUNDING = 1e-13
+AT_ONCE = 2**17  # entries of a cone whose rows are all looked at in each step
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +70,15 @@ class Cone:
         best = Projection(c, above, none, np.zeros(0), ids)
         if size == 0.0 or n == 0:
             return best
+        if n * d <= AT_ONCE:
+            found, done = _on_all(c / size, self.signs[:, None] * self.rows, first)
+            if done:
+                return _scaled(found, size)
         for _ in range(50):
             if len(ids):
                 found = _on_rows(c / size, self.normals(ids), ids)
                 if size * found.bound <= best.bound or best.point is c:
-                    best = replace(
-                        found,
-                        point=size * found.point,
-                        bound=size * found.bound,
-                        multipliers=size * found.multipliers,
-                    )
+                    best = _scaled(found, size)
             slack = self.slack(best.point)
             slack[ids] = np.inf
             worst = np.flatnonzero(slack < -ROUNDING * size)
@@ -109,15 +111,46 @@ def cone_of(
     return Cone(rows, np.where(pattern[kept], 1.0, -1.0))
 
 
+def _scaled(found: Projection, size: float) -> Projection:
+    return replace(
+        found,
+        point=size * found.point,
+        bound=size * found.bound,
+        multipliers=size * found.multipliers,
+    )
+
+
+def _on_all(
+    c: Float[np.ndarray, " d"], K: Float[np.ndarray, "n d"], first: Int[np.ndarray, " m"] | None
+) -> tuple[Projection, bool]:
+    """The projection onto all rows, and whether it meets them all."""
+    d = len(c)
+    rows, multipliers, point = np.zeros(d + 1, dtype=np.int64), np.zeros(d + 1), np.empty(d)
+    k = 0 if first is None else min(d, len(first))
+    if first is not None:
+        rows[:k] = first[:k]
+    k, done = project_on_rows(np.ascontiguousarray(K), c, rows, k, multipliers, point)
+    used, carried = rows[:k].copy(), multipliers[:k].copy()
+    raw = c + K[used].T @ carried
+    bound = float(np.linalg.norm(raw)) + _rounding(d, carried)
+    met = bool((K @ point).min(initial=0.0) >= -ROUNDING)
+    return Projection(point, bound, used, carried, used), done and met
+
+
+def _rounding(d: int, multipliers: Float[np.ndarray, " k"]) -> float:
+    """What float64 may lose in `|c + K'l|`, |c| = 1: |l| is large where the cone is thin."""
+    return float(
+        4 * (d + (multipliers > 0).sum()) * np.finfo(float).eps * (1.0 + multipliers.sum())
+    )
+
+
 def _on_rows(
     c: Float[np.ndarray, " d"], K: Float[np.ndarray, "k d"], ids: Int[np.ndarray, " k"]
 ) -> Projection:
     multipliers = _multipliers(K, c)
     used = multipliers > 0
     raw = c + K[used].T @ multipliers[used]
-    # Recomputed with its own rounding added: |l| is large where the cone is thin.
-    slack = 4 * (len(c) + used.sum()) * np.finfo(float).eps * (1.0 + multipliers.sum())
-    bound = float(np.linalg.norm(raw) + slack)
+    bound = float(np.linalg.norm(raw)) + _rounding(len(c), multipliers)
     point = raw
     if 0 < used.sum() <= len(c):
         basis, _ = np.linalg.qr(K[used].T)

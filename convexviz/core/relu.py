@@ -10,18 +10,19 @@ second layer of the z-neurons with the wrong sign).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.bounds import dual_value
-from convexviz.core.cones import Cone, cone_of, unit_rows
+from convexviz.core.cones import cone_of, unit_rows
+from convexviz.core.masked import adjoint, predict
 from convexviz.core.network import Network
 from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.relu_data import ReluData
 from convexviz.core.solution import Certificate, Scope
 from convexviz.core.types import Array
 from convexviz.errors import IncompatibleSolver, SpecError
@@ -37,7 +38,7 @@ EXACT = 1e-13
 REFERENCE_ENTRIES = 10_000_000  # of the dense constraint matrices: 80 MB, minutes in Clarabel
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReluProgram(AbstractConvexProgram):
     """Scalar-output ReLU training on given patterns; `variables` (2, P, d) are `w` and `z`.
 
@@ -48,8 +49,13 @@ class ReluProgram(AbstractConvexProgram):
     y: Float[np.ndarray, " n"]
     arrangements: Arrangements
     weight_decay: float
+    _data: ReluData | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if not 0 <= self.weight_decay < np.inf:
+            raise SpecError(f"weight_decay must be in [0, inf), got {self.weight_decay}")
+        if self._data is not None and self._data.describes(self.X, self.y, self.arrangements):
+            return
         n = len(self.X)
         if len(self.y) != n or len(self.arrangements.patterns) != n:
             raise SpecError(
@@ -58,8 +64,19 @@ class ReluProgram(AbstractConvexProgram):
             )
         if not (np.isfinite(self.X).all() and np.isfinite(self.y).all()):
             raise SpecError("X and y must be finite, got NaN or inf; remove those samples")
-        if not 0 <= self.weight_decay < np.inf:
-            raise SpecError(f"weight_decay must be in [0, inf), got {self.weight_decay}")
+        object.__setattr__(self, "_data", ReluData(self.X, self.y, self.arrangements))
+
+    @property
+    def data(self) -> ReluData:
+        """Unit rows, row space and cones; built once, shared by `with_weight_decay`."""
+        assert self._data is not None
+        return self._data
+
+    @property
+    def beta_max(self) -> float:
+        """From this weight decay on, and not before, the optimum is exactly zero."""
+        found: float = self.data.once("beta max", lambda: self.largest_correlation(self.y))
+        return found
 
     @property
     def scope(self) -> Scope:
@@ -72,26 +89,16 @@ class ReluProgram(AbstractConvexProgram):
         return (2, len(self.arrangements), self.X.shape[1])
 
     def with_weight_decay(self, weight_decay: float) -> ReluProgram:
-        """The same program at another weight decay."""
+        """The same program at another weight decay; what is known of the data is shared."""
         return replace(self, weight_decay=weight_decay)
 
     def fit(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, " n"]:
         """The prediction `sum_i D_i X (w_i - z_i)`."""
-        out = np.zeros(len(self.X))
-        used = np.flatnonzero(variables.any(axis=(0, 2)))
-        filters = (variables[0, used] - variables[1, used]).T
-        for rows in self._blocks():
-            active = self.arrangements.patterns[rows][:, used]
-            out[rows] = ((self.X[rows] @ filters) * active).sum(axis=1)
-        return out
+        return predict(self.X, self.arrangements.patterns, variables[0] - variables[1])
 
     def correlations(self, r: Float[np.ndarray, " n"]) -> Float[np.ndarray, "P d"]:
         """`X'D_i r` for every pattern."""
-        out = np.zeros((len(self.arrangements), self.X.shape[1]))
-        for rows in self._blocks():
-            weighted = self.X[rows] * r[rows, None]
-            out += self.arrangements.patterns[rows].T.astype(np.float64) @ weighted
-        return out
+        return adjoint(self.X, self.arrangements.patterns, r)
 
     def violation(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, "2 P"]:
         """How far each group is outside its cone: the deepest unit row over the largest norm."""
@@ -101,19 +108,16 @@ class ReluProgram(AbstractConvexProgram):
             return deepest
         signs, groups = np.nonzero(norms)
         directions = (variables[signs, groups] / norms.max()).T
-        worst = np.zeros(len(groups))
-        for rows in self._blocks():
-            unit, kept = unit_rows(self.X[rows])
-            inside = np.where(self.arrangements.patterns[rows][kept][:, groups], 1.0, -1.0)
-            worst = np.minimum(worst, (inside * (unit @ directions)).min(axis=0, initial=0.0))
-        deepest[signs, groups] = -worst
+        deepest[signs, groups] = self.data.depths(groups, directions)
         return deepest
 
     def feasible(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, "2 P d"]:
         """The nearest point that meets every cone: each group projected onto its own."""
         out = variables.copy()
-        moved = np.argwhere(self.violation(variables) > EXACT)
-        for (sign, group), cone in zip(moved, self._cones(moved[:, 1]), strict=True):
+        for sign, group in np.argwhere(self.violation(variables) > EXACT):
+            out[sign, group] = self.data.cone(int(group)).project(variables[sign, group]).point
+        for sign, group in np.argwhere(self.violation(out) > EXACT):  # facets that missed a row
+            cone = cone_of(*unit_rows(self.X), self.arrangements.patterns[:, group])
             out[sign, group] = cone.project(variables[sign, group]).point
         return out
 
@@ -146,9 +150,10 @@ class ReluProgram(AbstractConvexProgram):
         largest = min(unneeded, float(sizes.max(initial=0.0)))
         order = np.argsort(-sizes)
         order = order[sizes[order] > largest]
-        for group, cone in zip(order, self._cones(order), strict=True):
+        for group in order:
             if sizes[group] <= largest:
                 break
+            cone = self.data.cone(int(group))
             for sign in (1.0, -1.0):
                 largest = max(largest, cone.project(sign * c[group]).bound)
         return largest
@@ -209,14 +214,3 @@ class ReluProgram(AbstractConvexProgram):
         if worst > TOLERANCE:
             return None
         return self.feasible(variables) if worst > EXACT else variables
-
-    def _cones(self, groups: Int[np.ndarray, " k"]) -> Iterator[Cone]:
-        rows, kept = unit_rows(self.X)
-        for group in groups:
-            yield cone_of(rows, kept, self.arrangements.patterns[:, group])
-
-    def _blocks(self) -> Iterator[slice]:
-        # 2^22 entries of (rows, P): 32 MB, so that n may be a whole image.
-        step = max(1, 2**22 // max(1, len(self.arrangements)))
-        for start in range(0, len(self.X), step):
-            yield slice(start, start + step)

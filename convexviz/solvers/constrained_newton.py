@@ -4,129 +4,143 @@
 
 Every iterate is feasible and no worse than the one before. On fixed faces the problem is smooth
 (no group is zero), so Newton converges in a few steps; walls that block join the face, and walls
-are released together by projecting the steepest descent onto the tangent cone, which cannot cycle.
+are released together by projecting the steepest descent onto the tangent cone, all tight walls
+included, so a step of positive length always exists and degenerate corners cannot cycle.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from convexviz.solvers.constrained_faces import Restricted, basis, independent, reach, tight
-from convexviz.solvers.constrained_release import release
+from convexviz.core.types import Array
+from convexviz.solvers import constrained_kernels as kernels
 
-# The dual bound is off by the root of the decrement, so it must fall far below rounding of F.
-SETTLED = 1e-28
+# Newton squares its error: one step from here is exact to rounding.
+SETTLED = 1e-21
 
 
-def minimise(
-    problem: Restricted, V: Float[np.ndarray, "K d"], objective: float, max_iterations: int
-) -> Float[np.ndarray, "K d"]:
-    """A minimiser of `problem` from the feasible point `V` whose objective is about `objective`."""
-    faces = [tight(cone, v) for cone, v in zip(problem.cones, V, strict=True)]
-    faces = [independent(c, f) for c, f in zip(problem.cones, faces, strict=True)]
+@dataclass(frozen=True, slots=True)
+class Restricted:
+    """The problem on K signed groups, around the point where the residual was last computed.
+
+    Attributes:
+        gram: `A'A` over the groups, signs included.
+        start: the point V0 of that residual r0.
+        slope: `A_a' r0` for every group; `gradient(V) = G (V - V0) - slope` keeps its digits.
+        rows: the inward unit normals of all cones, one after the other.
+        ends: cone a has the rows `ends[a]` to `ends[a + 1]`.
+        weight_decay: beta.
+    """
+
+    gram: Float[np.ndarray, "Kd Kd"]
+    start: Float[np.ndarray, "K d"]
+    slope: Float[np.ndarray, "K d"]
+    rows: Float[np.ndarray, "m d"]
+    ends: Int[np.ndarray, " K1"]
+    weight_decay: float
+
+    def gradient(self, V: Float[np.ndarray, "K d"]) -> Float[np.ndarray, "K d"]:
+        """The gradient of the loss."""
+        return (self.gram @ (V - self.start).ravel()).reshape(V.shape) - self.slope
+
+    def change(self, V: Float[np.ndarray, "K d"], step: Float[np.ndarray, "K d"]) -> float:
+        """The objective at `V + step` minus that at `V`, without cancellation."""
+        flat = step.ravel()
+        before, after = np.linalg.norm(V, axis=1), np.linalg.norm(V + step, axis=1)
+        longer = np.sum((2 * V + step) * step, axis=1)
+        both = before + after
+        lengths = np.divide(longer, both, out=np.zeros_like(both), where=both > 0)
+        loss = self.gradient(V).ravel() @ flat + 0.5 * flat @ (self.gram @ flat)
+        return float(loss + self.weight_decay * lengths.sum())
+
+
+def entry(
+    problem: Restricted, V: Float[np.ndarray, "K d"], a: int, direction: Float[np.ndarray, " d"]
+) -> Float[np.ndarray, " d"]:
+    """The best multiple of `direction` for the group `a`, now zero."""
+    size = np.linalg.norm(direction)
+    if size == 0.0:
+        return V[a]
+    unit, d = direction / size, len(direction)
+    rows = problem.gram[a * d : (a + 1) * d]
+    gradient = rows @ (V - problem.start).ravel() - problem.slope[a]
+    slope = float(gradient @ unit) + problem.weight_decay
+    curve = float(unit @ rows[:, a * d : (a + 1) * d] @ unit)
+    return (-slope / curve) * unit if slope < 0 < curve else V[a]
+
+
+def minimise(  # noqa: PLR0913 - where to start, and when to stop
+    problem: Restricted,
+    V: Float[np.ndarray, "K d"],
+    walls: Sequence[Int[np.ndarray, " _"]],
+    objective: float,
+    enough: float,
+    max_iterations: int,
+) -> tuple[Float[np.ndarray, "K d"], list[Int[np.ndarray, " _"]]]:
+    """A minimiser of `problem` and its faces, from the feasible point `V` on the faces `walls`.
+
+    Stops early where the walls left together gained less than `enough` of the objective.
+    """
+    K, d = V.shape
+    faces, sizes = np.zeros((K, d), dtype=np.int64), np.zeros(K, dtype=np.int64)
+    for a, held in enumerate(walls):
+        sizes[a] = min(len(held), d)
+        faces[a, : sizes[a]] = held[:d]
+    V, beta = np.ascontiguousarray(V), problem.weight_decay
+    cones = (problem.rows, problem.ends, faces, sizes)
+    slope = problem.gradient(V)
+    scale = max(beta, float(np.abs(problem.slope).max(initial=0.0)))
+    bases, dims, step = np.empty((K, d, d)), np.zeros(K, dtype=np.int64), np.zeros((K, d))
+    ridge = float(np.trace(problem.gram)) / len(problem.gram)
     stalled = quiet = 0
-    gained = 0.0
+    gained, leaving = 0.0, False
     for _ in range(max_iterations):
-        bases = [basis(c, f, v) for c, f, v in zip(problem.cones, faces, V, strict=True)]
-        step, decrement = _newton_step(problem, V, bases)
-        if decrement > SETTLED * objective and stalled < 3:
-            V, gain = _advance(problem, V, step, faces)
+        kernels.frames(V, *cones, bases, dims)
+        decrement = 0.0
+        if dims.any():
+            H, right = kernels.newton_system(problem.gram, V, slope, beta, bases, dims)
+            x = _solve(H, right, ridge)
+            decrement = float(x @ right)
+            longest = float(np.linalg.norm(V, axis=1).max())
+            # Flat directions give steps of any length; beyond this walls cut them alike.
+            x *= min(1.0, 1e8 * longest / max(float(np.abs(x).max()), 1e-300))
+            kernels.spread(x, bases, dims, step)
+            gain = kernels.advance(problem.gram, V, slope, step, beta, *cones)
             stalled = 0 if gain < -1e-16 * objective else stalled + 1
             gained -= gain
-            continue
-        V, released = release(problem, V, faces)
+            if decrement > SETTLED * objective and stalled < 3:
+                continue
+        slope = problem.gradient(V)
+        dropped = kernels.restart(problem.gram, V, slope, beta, *cones)
+        moved = kernels.leave(problem.gram, V, slope, scale, beta, *cones)
         quiet = 0 if gained > 1e-15 * objective else quiet + 1
+        little = leaving and gained <= enough * objective
+        leaving = True
         stalled, gained = 0, 0.0
-        if not released or quiet == 4:
+        if not (dropped or moved) or quiet == 4 or little:
             break
-    return V
+    return V, [faces[a, : sizes[a]].copy() for a in range(K)]
 
 
-def _newton_step(
-    problem: Restricted, V: Float[np.ndarray, "K d"], bases: list[Float[np.ndarray, "d _"]]
-) -> tuple[Float[np.ndarray, "K d"], float]:
-    """The Newton step on the faces, and its decrement."""
-    K, d = V.shape
-    ends = np.cumsum([0, *(b.shape[1] for b in bases)])
-    if not ends[-1]:
-        return np.zeros_like(V), 0.0
-    spread = np.zeros((K * d, ends[-1]))
-    norms = np.linalg.norm(V, axis=1)
-    bend = np.zeros((ends[-1], ends[-1]))
-    total = problem.gradient(V)
-    for a, face in enumerate(bases):
-        if face.shape[1]:
-            columns = slice(ends[a], ends[a + 1])
-            spread[a * d : (a + 1) * d, columns] = face
-            u = V[a] / norms[a]
-            total[a] += problem.weight_decay * u
-            along = face.T @ u
-            flat = np.eye(len(along)) - np.outer(along, along)
-            bend[columns, columns] = problem.weight_decay / norms[a] * flat
-    hessian = spread.T @ (problem.gram @ spread) + bend
-    slope = -(spread.T @ total.ravel())
-    x = _solve(hessian, slope, float(np.trace(problem.gram)) / len(problem.gram))
-    # Flat directions give steps of any length; beyond this walls cut them alike.
-    x *= min(1.0, 1e8 * float(norms.max()) / max(float(np.abs(x).max()), 1e-300))
-    return (spread @ x).reshape(K, d), float(x @ slope)
-
-
-def _solve(
-    hessian: Float[np.ndarray, "m m"], slope: Float[np.ndarray, " m"], scale: float
-) -> Float[np.ndarray, " m"]:
-    """`hessian^-1 slope`; along flat directions (dependent groups) long, for walls to cut.
+def _solve(H: Array, right: Float[np.ndarray, " m"], scale: float) -> Float[np.ndarray, " m"]:
+    """`H^-1 right`; along flat directions (dependent groups) long, for walls to cut.
 
     The ridge is relative to the loss: the penalty's curvature beta/|v| has no upper limit.
     """
+    size = float(np.trace(H))
     for ridge in (1e-14, 1e-12, 1e-9, 1e-6):
+        shifted = H.copy()
+        shifted.flat[:: len(H) + 1] += max(ridge * scale, 1e-300)
         try:
-            factor = cho_factor(hessian + max(ridge * scale, 1e-300) * np.eye(len(slope)))
+            factor = cho_factor(shifted, overwrite_a=True, check_finite=False)
         except LinAlgError:
             continue
-        x: Float[np.ndarray, " m"] = cho_solve(factor, slope)
+        x: Float[np.ndarray, " m"] = cho_solve(factor, right, check_finite=False)
         if np.isfinite(x).all():
             return x
-    return slope / max(float(np.trace(hessian)), 1e-300)
-
-
-def _advance(
-    problem: Restricted,
-    V: Float[np.ndarray, "K d"],
-    step: Float[np.ndarray, "K d"],
-    faces: list[list[int]],
-) -> tuple[Float[np.ndarray, "K d"], float]:
-    """The better of: every group to its own wall or zero; all groups by one common step."""
-    limits, walls = np.ones(len(V)), np.full(len(V), -1)
-    for a, cone in enumerate(problem.cones):
-        if step[a].any():
-            limits[a], walls[a] = reach(cone, V[a], step[a], faces[a])
-    inward = np.sum(V * step, axis=1)
-    lengths = np.sum(V**2, axis=1)
-    # Newton closes in on a vanishing group without reaching zero: try zero from 90 % on.
-    vanish = (inward < 0) & (0.9 * lengths <= -inward * limits)
-    own = np.where(vanish[:, None], -V, limits[:, None] * step)
-    common = limits.min() * step
-    best_gain, best = 0.0, (V, own, 0.0)
-    for trial in (own, limits[:, None] * step, common):
-        t = problem.best_step(V, trial)
-        gain = problem.change(V, t * trial)
-        if gain < best_gain:
-            best_gain, best = gain, (V + t * trial, trial, t)
-    moved, trial, t = best
-    for a in range(len(V)):
-        if t == 1.0 and trial is own and vanish[a]:
-            moved[a], faces[a] = 0.0, []
-        elif walls[a] >= 0 and (limits[a] == 0.0 or (t == 1.0 and _hits(trial, limits, step, a))):
-            faces[a].append(int(walls[a]))
-    return moved, best_gain
-
-
-def _hits(
-    trial: Float[np.ndarray, "K d"],
-    limits: Float[np.ndarray, " K"],
-    step: Float[np.ndarray, "K d"],
-    a: int,
-) -> bool:
-    return bool(np.array_equal(trial[a], limits[a] * step[a]))
+    return right / max(size, 1e-300)

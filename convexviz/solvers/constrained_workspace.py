@@ -1,103 +1,96 @@
-"""The ReLU program in the row space of X, at unit scale, with the Gram blocks met so far."""
+"""The ReLU program in the row space of X, at unit scale, with its Gram and its cones' facets."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from threading import RLock
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from convexviz.core.arrangements import Arrangements
-from convexviz.core.cones import Cone, Projection, cone_of, unit_rows
+from convexviz.core.gram import MaskedGram, masked_gram
 from convexviz.core.relu import ReluProgram
+from convexviz.core.relu_data import ReluData
 
-RANK = 1e-11  # directions of X below this share of the largest singular value are left out
-
-
-@dataclass(frozen=True, slots=True)
-class Reduced:
-    """`program` on unit-scale data, and the map back: `w = scale * basis w_reduced`.
-
-    Filters outside the row space of X change nothing but the penalty, so none is lost.
-    """
-
-    program: ReluProgram
-    basis: Float[np.ndarray, "d k"]
-    scale: float
-    loss_scale: float
-
-    def restore(self, V: Float[np.ndarray, "2 P k"]) -> Float[np.ndarray, "2 P d"]:
-        """The point of the original program."""
-        return self.scale * (V @ self.basis.T)
-
-    def reduce(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, "2 P k"]:
-        """The point of the reduced program."""
-        return (variables @ self.basis) / self.scale
-
-
-def reduced(program: ReluProgram) -> Reduced | None:
-    """The reduced program; None where X or y is zero, and zero is optimal."""
-    height, width = np.abs(program.y).max(initial=0.0), np.abs(program.X).max(initial=0.0)
-    if height == 0 or width == 0:
-        return None
-    _, values, right = np.linalg.svd(np.linalg.qr(program.X / width, mode="r"))
-    rank = int(np.sum(values > RANK * values[0]))
-    basis, width = np.ascontiguousarray(right[:rank].T), width * values[0]
-    tall = height * float(np.linalg.norm(program.y / height))
-    a = program.arrangements
-    small = ReluProgram(
-        X=np.ascontiguousarray((program.X / width) @ basis),
-        y=program.y / tall,
-        arrangements=Arrangements(basis.T @ a.gates, a.patterns, a.complete),
-        weight_decay=program.weight_decay / width / tall,
-    )
-    return Reduced(small, basis, tall / width, tall**2)
+GRAM_ENTRIES = 2**27  # of the Gram of all patterns: 1 GB
+ROWS_A_COLUMN = 2  # rows of X for each column of the features, from which on that Gram pays
 
 
 @dataclass(slots=True)
 class Workspace:
-    """The cones and Gram blocks of one reduced program; grows with the patterns asked for.
+    """What all weight decays of one program share: unit-scale data, Gram blocks, cones.
 
-    Independent of the weight decay, so a path shares one.
+    `w = scale * basis w_small` maps a point of `small` back. Filters outside the row space of X
+    change nothing but the penalty, so none is lost.
     """
 
-    program: ReluProgram
+    small: ReluProgram
+    basis: Float[np.ndarray, "d k"]
+    scale: float
+    loss_scale: float
+    data: ReluData
+    whole: MaskedGram | None = None
     known: list[int] = field(default_factory=list)
     gram: Float[np.ndarray, "m m"] = field(default_factory=lambda: np.zeros((0, 0)))
-    _units: tuple[np.ndarray, np.ndarray] | None = None
-    _cones: dict[int, Cone] = field(default_factory=dict)
-    _near: dict[int, Int[np.ndarray, " m"]] = field(default_factory=dict)
+    normals: dict[int, Float[np.ndarray, "_ k"]] = field(default_factory=dict)
+    _lock: RLock = field(default_factory=RLock)
 
-    def cone(self, group: int) -> Cone:
-        """The cone of one pattern."""
-        if group not in self._cones:
-            if self._units is None:
-                self._units = unit_rows(self.program.X)
-            patterns = self.program.arrangements.patterns
-            self._cones[group] = cone_of(*self._units, patterns[:, group])
-        return self._cones[group]
+    @property
+    def full_rank(self) -> bool:
+        """Whether the row space is the whole space."""
+        return len(self.basis) == self.basis.shape[1]
 
-    def project(self, group: int, c: Float[np.ndarray, " d"]) -> Projection:
-        """Project onto the cone of one pattern, starting from the walls met there before."""
-        found = self.cone(group).project(c, self._near.get(group))
-        self._near[group] = found.considered
-        return found
+    def at(self, weight_decay: float) -> ReluProgram:
+        """The unit-scale program at a weight decay in original units."""
+        return replace(self.small, weight_decay=weight_decay * self.scale / self.loss_scale)
+
+    def restore(self, V: Float[np.ndarray, "2 P k"]) -> Float[np.ndarray, "2 P d"]:
+        """The point of the original program."""
+        return self.scale * (V if self.full_rank else V @ self.basis.T)
+
+    def reduce(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, "2 P k"]:
+        """The point of the unit-scale program."""
+        return (variables if self.full_rank else variables @ self.basis) / self.scale
+
+    def cones(self, groups: Sequence[int]) -> list[Float[np.ndarray, "_ k"]]:
+        """The inward unit normals of the facets of these patterns' cones."""
+        with self._lock:
+            new = [int(g) for g in groups if g not in self.normals]
+            patterns, rows = self.data.arrangements.patterns, self.data.small_rows
+            for g, ids in zip(new, self.data.facets(new), strict=True):
+                signs = np.where(patterns[ids, g], 1.0, -1.0)
+                self.normals[g] = np.ascontiguousarray(signs[:, None] * rows[ids])
+            return [self.normals[int(g)] for g in groups]
 
     def signed_gram(
         self, signs: Float[np.ndarray, " K"], groups: list[int]
     ) -> Float[np.ndarray, "m m"]:
         """`s_a s_b X'D_a D_b X` over the signed groups."""
-        self._extend([g for g in dict.fromkeys(groups) if g not in self.known])
-        d = self.program.X.shape[1]
-        at = np.array([self.known.index(g) for g in groups], dtype=np.int64)
-        index = (at[:, None] * d + np.arange(d)).ravel()
+        d = self.small.X.shape[1]
+        with self._lock:
+            if self.whole is None:
+                self._extend([g for g in dict.fromkeys(groups) if g not in self.known])
+                at, gram = np.array([self.known.index(g) for g in groups]), self.gram
+            else:
+                at, gram = np.array(groups), self.whole.G
+        index = (at.astype(np.int64)[:, None] * d + np.arange(d)).ravel()
         weights = np.repeat(signs, d)
-        return self.gram[np.ix_(index, index)] * weights[:, None] * weights
+        return gram[np.ix_(index, index)] * weights[:, None] * weights
+
+    def summarise(self) -> None:
+        """The Gram of all patterns, where there are many more rows than its columns."""
+        n, columns = len(self.small.X), self.small.X.shape[1] * len(self.small.arrangements)
+        with self._lock:
+            if self.whole is None and n >= ROWS_A_COLUMN * columns and columns**2 <= GRAM_ENTRIES:
+                small = self.small
+                self.whole = masked_gram(small.X, small.arrangements.patterns, small.y)
 
     def _extend(self, new: list[int]) -> None:
         if not new:
             return
-        X, patterns = self.program.X, self.program.arrangements.patterns
+        X, patterns = self.small.X, self.small.arrangements.patterns
         n, d = X.shape
         groups = [*self.known, *new]
         rows = np.zeros((len(new) * d, len(groups) * d))
@@ -114,7 +107,24 @@ class Workspace:
         self.gram, self.known = gram, groups
 
 
-def with_weight_decay(problem: Reduced, weight_decay: float) -> Reduced:
-    """The same reduced data at another weight decay (in original units)."""
-    scaled = weight_decay * problem.scale / problem.loss_scale
-    return replace(problem, program=replace(problem.program, weight_decay=scaled))
+def workspace_of(program: ReluProgram) -> Workspace | None:
+    """The program's workspace, shared by its weight decays; None where X or y is zero."""
+    found: Workspace | None = program.data.once("workspace", lambda: _workspace(program))
+    return found
+
+
+def _workspace(program: ReluProgram) -> Workspace | None:
+    height, space = float(np.abs(program.y).max(initial=0.0)), program.data.row_space
+    if height == 0 or space is None:
+        return None
+    tall = height * float(np.linalg.norm(program.y / height))
+    a = program.arrangements
+    gates = space.basis.T @ a.gates
+    small = ReluProgram(
+        X=space.small,
+        y=program.y / tall,
+        arrangements=Arrangements(gates, a.patterns, a.complete),
+        weight_decay=0.0,
+    )
+    scale = tall / space.width
+    return Workspace(small, space.basis, scale, tall**2, program.data)

@@ -1,0 +1,199 @@
+"""What a ReLU program knows of its data alone: computed once, shared by all weight decays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from convexviz.core.arrangements import Arrangements
+from convexviz.core.compiled import compiled
+from convexviz.core.cones import Cone, unit_rows
+from convexviz.core.facets import facet_rows
+from convexviz.core.types import Array
+
+RANK = 1e-11  # directions of X below this share of the largest singular value are left out
+_ENTRIES = 2**20  # of rows times filters at a time: 8 MB
+
+
+@dataclass(frozen=True, slots=True)
+class RowSpace:
+    """`X = width * small @ basis.T` with `small` of unit norm and full column rank."""
+
+    small: Float[np.ndarray, "n k"]
+    basis: Float[np.ndarray, "d k"]
+    width: float
+
+
+class ReluData:
+    """Unit rows, the row space and the cones of one data set and its patterns, built on demand."""
+
+    def __init__(self, X: Array, y: Array, arrangements: Arrangements) -> None:
+        self.X, self.y, self.arrangements = X, y, arrangements
+        self._lock = RLock()
+        self._kept: dict[object, Any] = {}
+        self._facets: dict[int, Array] = {}
+
+    def describes(self, X: Array, y: Array, arrangements: Arrangements) -> bool:
+        """Whether it is of these very arrays."""
+        return self.X is X and self.y is y and self.arrangements is arrangements
+
+    def once(self, key: str, build: Callable[[], Any]) -> Any:
+        """What `build` made at the first request for `key`."""
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = build()
+            return self._kept[key]
+
+    @property
+    def unit_rows(self) -> Float[np.ndarray, "n d"]:
+        """The rows of X at unit length; zero rows stay zero."""
+        rows: Array = self.once("rows", lambda: _unit(self.X))
+        return rows
+
+    @property
+    def row_space(self) -> RowSpace | None:
+        """X in its row space; None where X is zero."""
+        found: RowSpace | None = self.once("row space", lambda: _row_space(self.X))
+        return found
+
+    @property
+    def small_rows(self) -> Float[np.ndarray, "n k"]:
+        """The rows of X in its row space, at unit length."""
+        space = self.row_space
+        assert space is not None
+        if len(space.basis) == space.basis.shape[1]:
+            return self.unit_rows
+        rows: Array = self.once("small rows", lambda: _unit(space.small))
+        return rows
+
+    def facets(self, groups: Sequence[int]) -> list[Int[np.ndarray, " _"]]:
+        """The rows that make the cones of these patterns (core/facets.py)."""
+        with self._lock:
+            new = [g for g in dict.fromkeys(groups) if g not in self._facets]
+            space = self.row_space
+            if new and space is not None:
+                a = self.arrangements
+                gates = space.basis.T @ a.gates
+                found = facet_rows(self.small_rows, a.patterns, gates, new)
+                self._facets.update(zip(new, found, strict=True))
+            none = np.zeros(0, dtype=np.int64)
+            return [self._facets.get(g, none) for g in groups]
+
+    def cone(self, group: int) -> Cone:
+        """The cone of a pattern by its facets."""
+        ids = self.facets([group])[0]
+        signs = np.where(self.arrangements.patterns[ids, group], 1.0, -1.0)
+        return Cone(self.unit_rows[ids], signs)
+
+    def depths(
+        self, groups: Int[np.ndarray, " K"], directions: Float[np.ndarray, "d K"]
+    ) -> Float[np.ndarray, " K"]:
+        """How far each direction is outside its pattern's cone, over all rows of X."""
+        worst = np.zeros(len(groups))
+        for start, block in self._blocks(len(groups)):
+            _deepest(block @ directions, self.arrangements.patterns, groups, start, worst)
+        return -worst
+
+    def evaluate(
+        self, points: Sequence[Float[np.ndarray, "2 P d"]]
+    ) -> list[tuple[float, float, float]]:
+        """`r'r` and `y'r` of each point's residual, and its violation, in one pass over X."""
+        width = max(1, sum(int(p.any(axis=2).sum()) for p in points))
+        where = [np.argwhere(p.any(axis=2)) for p in points]
+        filters = [p[tuple(w.T)] for p, w in zip(points, where, strict=True)]
+        signs = np.concatenate([1.0 - 2.0 * w[:, 0] for w in where])
+        groups = np.concatenate([w[:, 1] for w in where])
+        owner = np.repeat(np.arange(len(points)), [len(w) for w in where])
+        W = np.concatenate(filters).T if len(groups) else np.zeros((self.X.shape[1], 0))
+        worst, sums = np.zeros(len(groups)), np.zeros((2, len(points)))
+        lengths = self.once("lengths", lambda: np.linalg.norm(self.X, axis=1))
+        for start, block in self._blocks(width):
+            r = np.repeat(self.y[start : start + len(block), None], len(points), axis=1)
+            T = block @ W
+            _subtract(T, self.arrangements.patterns, groups, signs, owner, start, lengths, r, worst)
+            sums[0] += np.einsum("ij,ij->j", r, r)
+            sums[1] += self.y[start : start + len(block)] @ r
+        found = []
+        for k in range(len(points)):
+            norm = np.linalg.norm(filters[k], axis=1).max(initial=0.0)
+            deepest = -float(worst[owner == k].min(initial=0.0))
+            found.append((float(sums[0, k]), float(sums[1, k]), deepest / norm if norm else 0.0))
+        return found
+
+    def _blocks(self, width: int) -> list[tuple[int, Array]]:
+        rows, step = self.unit_rows, max(1, _ENTRIES // max(1, width, self.X.shape[1]))
+        return [(start, rows[start : start + step]) for start in range(0, len(rows), step)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"X": self.X, "y": self.y, "arrangements": self.arrangements}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+
+def _unit(X: Array) -> Array:
+    rows, kept = unit_rows(X)
+    if kept.all():
+        return np.ascontiguousarray(rows)
+    out = np.zeros_like(X)
+    out[kept] = rows
+    return out
+
+
+def _row_space(X: Array) -> RowSpace | None:
+    largest = float(np.abs(X).max(initial=0.0))
+    if largest == 0.0:
+        return None
+    scaled = X / largest
+    # Squared singular values tell a full rank apart where they are not tiny; else the slow way.
+    squares = np.linalg.eigvalsh(scaled.T @ scaled)
+    if squares[0] > 1e-10 * squares[-1]:
+        top = float(np.sqrt(squares[-1]))
+        scaled /= top
+        return RowSpace(scaled, np.eye(X.shape[1]), largest * top)
+    _, values, right = np.linalg.svd(np.linalg.qr(scaled, mode="r"))
+    rank = int(np.sum(values > RANK * values[0]))
+    basis = np.ascontiguousarray(right[:rank].T)
+    small = np.ascontiguousarray((scaled / values[0]) @ basis)
+    return RowSpace(small, basis, float(largest * values[0]))
+
+
+@compiled
+def _deepest(
+    T: Array, patterns: Array, groups: Array, start: int, worst: Array
+) -> None:  # pragma: no cover - compiled
+    """The least signed distance to a wall, over these rows, of every column."""
+    for i in range(T.shape[0]):
+        for j in range(T.shape[1]):
+            s = T[i, j] if patterns[start + i, groups[j]] else -T[i, j]
+            if s < worst[j]:
+                worst[j] = s
+
+
+@compiled
+def _subtract(  # noqa: PLR0913 - a compiled loop
+    T: Array,
+    patterns: Array,
+    groups: Array,
+    signs: Array,
+    owner: Array,
+    start: int,
+    lengths: Array,
+    r: Array,
+    worst: Array,
+) -> None:  # pragma: no cover - compiled
+    """Take every group's prediction from its point's residual, and note the deepest violation."""
+    for i in range(T.shape[0]):
+        for j in range(T.shape[1]):
+            if patterns[start + i, groups[j]]:
+                r[i, owner[j]] -= signs[j] * T[i, j] * lengths[start + i]
+                s = T[i, j]
+            else:
+                s = -T[i, j]
+            if s < worst[j]:
+                worst[j] = s

@@ -1,0 +1,179 @@
+"""The search of the active-set solver: which patterns are used, and what still violates.
+
+Everything is in the row space of X and at unit scale. Where the workspace has the Gram of all
+patterns, rounds cost nothing that grows with the rows; `exact` turns back to the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from convexviz.core.arrangements import Arrangements
+from convexviz.core.cones import Cone
+from convexviz.core.cones_kernels import project_groups
+from convexviz.core.relu import ReluProgram
+from convexviz.core.solution import Certificate
+from convexviz.core.types import Array
+from convexviz.solvers.constrained_newton import Restricted, entry, minimise
+from convexviz.solvers.constrained_workspace import Workspace
+from convexviz.solvers.reference import clarabel
+
+SIGNS = np.array([1.0, -1.0])
+# What float64 sums over all rows may lose, relative to |X'y|: a margin on correlations from the
+# Gram that enter a certificate.
+SUMMED = 1e-12
+
+Key = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Search:
+    """The state of one solve: the point, its residual, and the patterns it violates."""
+
+    program: ReluProgram
+    workspace: Workspace
+    V: Float[np.ndarray, "2 P d"]
+    exact: bool
+    correlations: Float[np.ndarray, "P d"] = field(init=False)
+    value: float = np.inf
+    dual: float = 0.0
+    largest: float = np.inf
+    entering: list[tuple[float, int, int, np.ndarray]] = field(default_factory=list)
+    faces: dict[Key, Array] = field(default_factory=dict)
+    near: dict[Key, Array] = field(default_factory=dict)
+
+    def certificate(self) -> Certificate:
+        """Evaluate the point: objective, dual bound, and the groups that should enter."""
+        beta = self.program.weight_decay
+        squares, along = self._residual()
+        lengths = np.linalg.norm(self.V, axis=2)
+        self.value = 0.5 * squares + beta * float(lengths.sum())
+        sizes = np.linalg.norm(self.correlations, axis=1)
+        largest, self.entering = min(beta, float(sizes.max(initial=0.0))), []
+        above = np.flatnonzero(sizes > beta)
+        for bound, k, group, point in self._projections([int(g) for g in above]):
+            largest = max(largest, bound)
+            if bound > beta * (1 + 1e-13) and not lengths[k, group]:
+                self.entering.append((bound, k, group, point))
+        self.entering.sort(key=lambda item: -item[0])
+        self.largest = largest
+        self.dual = max(self.dual, scaled_dual(along, squares, largest, beta))
+        return Certificate(self.value, min(self.dual, self.value), self.program.scope)
+
+    def advance(self, iterations: int) -> float:
+        """Let violated groups in and minimise over the working set; the objective's decrease."""
+        working = [(int(k), int(i)) for k, i in np.argwhere(self.V.any(axis=2))]
+        room = max(4, len(working) // 4)
+        points = {(k, i): point for _, k, i, point in self.entering[:room]}
+        working += list(points)
+        if not working:
+            return 0.0
+        groups, signs = [i for _, i in working], SIGNS[[k for k, _ in working]]
+        start = np.array([self.V[key] for key in working])
+        normals = self.workspace.cones(groups)
+        problem = Restricted(
+            gram=self.workspace.signed_gram(signs, groups),
+            start=start,
+            slope=signs[:, None] * self.correlations[groups],
+            rows=np.concatenate(normals),
+            ends=np.cumsum([0, *(len(rows) for rows in normals)]),
+            weight_decay=self.program.weight_decay,
+        )
+        current, faces = start.copy(), []
+        for a, key in enumerate(working):
+            if key in points:
+                current[a] = entry(problem, current, a, points[key])
+            held = self.near if key in points else self.faces
+            faces.append(held.get(key, np.zeros(0, dtype=np.int64)))
+        objective = max(self.value, 1e-14)
+        gap = (self.value - self.dual) / objective
+        enough = 0.01 * min(1.0, gap) ** 2  # the dual value errs by the root of the primal
+        current, faces = minimise(problem, current, faces, objective, enough, iterations)
+        gain = -problem.change(start, current - start)
+        if gain > 0:
+            self.V = np.zeros_like(self.V)
+            for key, v, face in zip(working, current, faces, strict=True):
+                self.V[key], self.faces[key] = v, face
+        return gain
+
+    def rescue(self, tolerance: float) -> None:
+        """Solve the working set and the worst violators with Clarabel; kept where it is better."""
+        groups = np.flatnonzero(self.V.any(axis=(0, 2)))
+        groups = np.union1d(groups, np.array([i for _, _, i, _ in self.entering[:10]], dtype=int))
+        a = self.program.arrangements
+        chosen = Arrangements(a.gates[:, groups], a.patterns[:, groups], complete=False)
+        few = replace(self.program, arrangements=chosen)
+        if not len(groups) or few.X.size * len(groups) > 2_000_000:
+            return
+        problem = few.to_cvxpy()
+        clarabel(problem, tolerance)
+        found = few.from_cvxpy(problem)
+        if few.objective(found) < self.value:
+            self.V = np.zeros_like(self.V)
+            self.V[:, groups] = found
+            self.faces = {}
+
+    def lower_bound(self, squares: float, along: float) -> float:
+        """A dual value for the residual with `r'r` and `y'r`, correlated as at this point.
+
+        The correlations came from the Gram: a margin covers what its sums may have lost.
+        """
+        whole = self.workspace.whole
+        assert whole is not None
+        margin = SUMMED * float(np.abs(whole.b).max(initial=0.0)) * len(self.program.X[0])
+        return scaled_dual(along, squares, self.largest + margin, self.program.weight_decay)
+
+    def _residual(self) -> tuple[float, float]:
+        """`r'r` and `y'r`; sets the correlations `X'D_i r`."""
+        program, whole = self.program, self.workspace.whole
+        if self.exact or whole is None:
+            r = program.y - program.fit(self.V)
+            self.correlations = program.correlations(r)
+            return float(r @ r), float(program.y @ r)
+        U = self.V[0] - self.V[1]
+        used = np.flatnonzero(U.any(axis=1))
+        d = whole.d
+        index = (used[:, None] * d + np.arange(d)).ravel()
+        u = U[used].ravel()
+        fitted = u @ whole.G[index]
+        self.correlations = (whole.b - fitted).reshape(U.shape)
+        predicted = float(whole.b[index] @ u)
+        squares = whole.yy - 2 * predicted + float(fitted[index] @ u)
+        return max(0.0, squares), whole.yy - predicted
+
+    def _projections(self, groups: list[int]) -> list[tuple[float, int, int, Array]]:
+        """Bound, sign, group and point of the projection of each signed correlation."""
+        if not groups:
+            return []
+        normals = [rows for rows in self.workspace.cones(groups) for _ in SIGNS]
+        keys = [(k, g) for g in groups for k in (0, 1)]
+        C = np.ascontiguousarray(
+            (self.correlations[groups, None] * SIGNS[:, None]).reshape(len(keys), -1)
+        )
+        rows = np.zeros((len(keys), C.shape[1] + 1), dtype=np.int64)
+        counts = np.zeros(len(keys), dtype=np.int64)
+        for j, key in enumerate(keys):
+            first = (self.faces if self.V[key].any() else self.near).get(key, ())
+            counts[j] = len(first)
+            rows[j, : len(first)] = first
+        points, bounds = np.empty_like(C), np.empty(len(keys))
+        ends = np.cumsum([0, *(len(n) for n in normals)])
+        project_groups(np.concatenate(normals), ends, C, rows, counts, points, bounds)
+        for j in np.flatnonzero(np.isnan(bounds)).tolist():
+            found = Cone(normals[j], np.ones(len(normals[j]))).project(C[j])
+            points[j], bounds[j], counts[j] = found.point, found.bound, 0
+        self.near.update((key, rows[j, : counts[j]]) for j, key in enumerate(keys))
+        return [(float(bounds[j]), *key, points[j]) for j, key in enumerate(keys)]
+
+
+def scaled_dual(along: float, squares: float, largest: float, beta: float) -> float:
+    """The best `s along - s^2 squares / 2` with `|s| largest <= beta`, at least 0 (s = 0)."""
+    size = float(np.sqrt(squares))
+    if size == 0.0:
+        return 0.0
+    unit = abs(along) / size
+    scale = min(unit, beta * (size / largest)) if largest > 0 else unit
+    return max(0.0, scale * unit - 0.5 * scale**2)
