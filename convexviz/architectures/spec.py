@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
+import numpy as np
+
 from convexviz.errors import SpecError
 
 S = TypeVar("S", bound="Spec")  # beartype takes no Self outside a class that it checks
@@ -18,7 +20,8 @@ S = TypeVar("S", bound="Spec")  # beartype takes no Self outside a class that it
 class Param:
     """How one field of a Spec is validated, labelled and swept.
 
-    Numbers lie in [low, high]; a text is one of `choices`; a bool needs neither.
+    Numbers lie in [low, high]; a text is one of `choices`; a bool needs neither. `help` says to a
+    visitor of the page what it does.
     """
 
     label: str
@@ -26,6 +29,7 @@ class Param:
     high: float = 1
     log: bool = False
     choices: tuple[str, ...] = ()
+    help: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def checked(field: Field, value: Any) -> Any:
         SpecError: name, rule and value in one line.
     """
     refusal = SpecError(f"{field.name} must be {field.rule}, got {_shown(value)}")
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+    if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
         value = value.item()  # NumPy scalars are welcome
     if field.kind is bool:
         if not isinstance(value, bool):

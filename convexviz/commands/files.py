@@ -10,19 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from convexviz.commands.flags import complain, say
 from convexviz.commands.progress import Bar
-from convexviz.core.solution import Scope
 from convexviz.errors import StoreError
 
 if TYPE_CHECKING:
     from convexviz.experiments.result import Result
 
 FORMATS = ("npz", "torch", "html", "png")
-COVERS = {
-    Scope.RELU_NETWORK: "every ReLU network, of any width",
-    Scope.SAMPLED_PROGRAM: "the program with the sampled patterns only",
-    Scope.GATED_NETWORK: "the gated network with these gates only",
-    Scope.GAN_GAME: "the whole game",
-}
 
 
 def add(commands: Any) -> None:
@@ -47,7 +40,7 @@ def say_certificate(result: Result) -> None:
     say(f"primal    {certificate.primal:.12g}")
     say(f"dual      {certificate.dual:.12g}")
     say(f"gap       {certificate.relative_gap:.1e} relative")
-    say(f"covers    {COVERS[certificate.scope]} ({certificate.scope})")
+    say(f"covers    {certificate.scope.covers} ({certificate.scope})")
 
 
 def show(args: argparse.Namespace) -> int:

@@ -25,6 +25,16 @@ class Scope(StrEnum):
     GATED_NETWORK = "GATED_NETWORK"  # cones dropped: the gated ReLU network with these gates
     GAN_GAME = "GAN_GAME"  # the min-max value, from weak duality with any discriminator
 
+    @property
+    def covers(self) -> str:
+        """The same in words."""
+        return {
+            Scope.RELU_NETWORK: "every ReLU network, of any width",
+            Scope.SAMPLED_PROGRAM: "the program with the sampled patterns only",
+            Scope.GATED_NETWORK: "the gated network with these gates only",
+            Scope.GAN_GAME: "the whole game",
+        }[self]
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:

@@ -10,18 +10,11 @@ from typing import Any
 
 from convexviz import architectures
 from convexviz.architectures.base import params
-from convexviz.core.solution import Scope
 from convexviz.errors import SpecError
 from convexviz.experiments.export_pictures import grey_scale, pictures, png
 from convexviz.experiments.result import Result
 
 MOST_IMAGES = 6
-COVERS = {
-    Scope.RELU_NETWORK: "every ReLU network, of any width",
-    Scope.SAMPLED_PROGRAM: "the program with the sampled patterns only",
-    Scope.GATED_NETWORK: "the gated network with these gates; not other gates, not ReLU",
-    Scope.GAN_GAME: "the whole game",
-}
 
 # Nothing in the page may run or load: what was stored is text, wherever it came from.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -68,7 +61,7 @@ def page(result: Result, about: Mapping[str, Any], recipe: str) -> str:
                 "dual": repr(float(certificate.dual)),
             }.items()
         ),
-        f"<p class='covers'>The bound covers {escape(COVERS[certificate.scope])} "
+        f"<p class='covers'>The bound covers {escape(certificate.scope.covers)} "
         f"({escape(str(certificate.scope))}).</p>",
         _gallery(result),
         "<h2>Numbers</h2>",

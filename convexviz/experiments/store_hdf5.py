@@ -143,7 +143,9 @@ def decode(path: Path) -> Decoded:
         raise
     except H5ERRORS as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise StoreError(f"{path}: unreadable ({reason}); delete it and recompute") from error
+        ours = path.is_file() and h5py.is_hdf5(path)
+        way_out = "delete it and recompute" if ours else "not a result, which is an HDF5 file"
+        raise StoreError(f"{path}: unreadable ({reason}); {way_out}") from error
 
 
 def _decode(path: Path, file: Any) -> Decoded:

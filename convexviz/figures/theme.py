@@ -45,11 +45,6 @@ class Roles:
     sequential: tuple[str, ...]
     diverging: tuple[str, ...]
 
-    def scale(self, name: Literal["sequential", "diverging"]) -> list[list[float | str]]:
-        """A Plotly colour scale."""
-        colours = self.sequential if name == "sequential" else self.diverging
-        return [[i / (len(colours) - 1), colour] for i, colour in enumerate(colours)]
-
 
 LIGHT = Roles(
     convex="#1D4FC4",

@@ -137,9 +137,9 @@ def _remember(arch: Architecture, field: Field, value: Any, opening: Any) -> Non
 
 def _drawn(field: Field, key: str, starts: _Starts) -> Any:
     label = field.param.label[0].upper() + field.param.label[1:]
-    start = starts.values[field.name]
+    start, words = starts.values[field.name], field.param.help or None
     if field.kind is bool:
-        return st.toggle(label, start, key=key)
+        return st.toggle(label, start, key=key, help=words)
     if field.kind is str:
         chosen = st.segmented_control(
             label,
@@ -148,11 +148,12 @@ def _drawn(field: Field, key: str, starts: _Starts) -> Any:
             required=True,
             format_func=lambda choice: CHOICE_TITLES.get(choice, choice),
             key=key,
+            help=words,
         )
         return chosen or start
     step: Any = 1 if field.kind is int else 0.01
     low, high = field.kind(field.param.low), field.kind(_high(field))
-    return st.number_input(label, low, high, start, step=step, key=key)
+    return st.number_input(label, low, high, start, step=step, key=key, help=words)
 
 
 def _high(field: Field) -> float:

@@ -194,8 +194,16 @@ def _state(
         "network_bound": result.scalars.get("network_bound")
         if own and state.certificate.scope is not Scope.RELU_NETWORK
         else None,
-        "estimated_bound": result.scalars.get("estimated_bound") if own else None,
+        "estimated_bound": result.scalars.get("estimated_bound")
+        if own and not _closed(result, state)
+        else None,
     }
+
+
+def _closed(result: Result, state: State) -> bool:
+    """Whether every ReLU network is bounded as well as was asked: there is nothing to estimate."""
+    proved = state.certificate.relative_gap <= float(result.spec["tolerance"])
+    return proved and state.certificate.scope is Scope.RELU_NETWORK
 
 
 def _finite(value: float | None) -> float | None:
@@ -230,8 +238,10 @@ def _blocks(result: Result) -> str:
         primal, dual = (result.scalars[f"block{t}_{name}"] for name in ("primal", "dual"))
         gap = Certificate(primal, dual, result.certificate.scope).relative_gap
         gaps.append(f"block {t} has gap {numbers.gap(max(gap, 0.0))}")
-    return f". Filters and certificate: block {blocks} of {blocks}, given the others; " + ", ".join(
-        gaps
+    beta = f"{float(result.spec['weight_decay']):g}"
+    return (
+        f", β = {beta}. Filters and certificate: block {blocks} of {blocks}, given the others; "
+        + ", ".join(gaps)
     )
 
 

@@ -66,7 +66,7 @@ def show(name: str) -> None:
         _solving(wanted, result)
     shown = result or _last(arch)
     if shown is None:
-        st.info("Nothing is solved yet. Press Solve.")
+        st.info("There is no stored result to open with: solve one, or change the settings.")
         return
     if isinstance(wanted, Wanted) and result is not None:
         st.session_state[f"{arch.name}.last"] = wanted.family
@@ -134,7 +134,7 @@ def _solving(wanted: Wanted, result: Result | None) -> None:
         else:
             library.keep(solved, wanted.family)
 
-    meanwhile = "The picture is still of the settings before."
+    meanwhile = "The picture is still of the settings before." if _last(wanted.arch) else ""
     work.panel(name, slot, wanted.spec.tolerance, take, meanwhile)
 
 

@@ -81,9 +81,7 @@ def path_filters(outcome: Outcome) -> Float[np.ndarray, "m k k"]:
     """The filter `u_j v_j` of every neuron, largest norm first; the bias is left out."""
     k = int(outcome.spec["kernel_size"])
     first, second = outcome.arrays["first_layer"], outcome.arrays["second_layer"]
-    # With several output taps a neuron still has one picture, as large as its path.
-    weights = second[:, 0] if second.shape[1] == 1 else np.linalg.norm(second, axis=1)
-    filters = (first[: k * k] * weights).T
+    filters = (first[: k * k] * second[:, 0]).T
     order = np.argsort(-np.linalg.norm(filters, axis=1), kind="stable")
     return np.ascontiguousarray(filters[order], dtype=float).reshape(-1, k, k)
 

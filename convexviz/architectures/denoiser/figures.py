@@ -176,8 +176,8 @@ def caption_filter_gallery(result: Result) -> str:
     if smooth in (0, len(filters)):
         mean = "all pass mostly the mean" if smooth else "all pass mostly differences"
     return (
-        f"{long} of {len(filters)} filters have a direction (longer than wide by half); {mean}. "
-        f"Under each: its norm.{rest}"
+        f"{long or 'None'} of {len(filters)} filters have a direction (longer than wide by half); "
+        f"{mean}. Under each: its norm.{rest}"
     )
 
 

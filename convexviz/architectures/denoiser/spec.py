@@ -18,21 +18,84 @@ class Spec(base.Spec):
     """What to train: patches, penalty, patterns and depth (P4; THEORY 2)."""
 
     dataset: Annotated[str, Param("data set", choices=DATASETS)] = "mri"
-    noise_std: Annotated[float, Param("noise σ (range = 1)", 0, 10)] = 0.08
-    kernel_size: Annotated[int, Param("filter size k", 1, 64)] = 7
-    neurons: Annotated[str, Param("neurons", choices=("relu", "gated"))] = "gated"
+    noise_std: Annotated[
+        float,
+        Param(
+            "noise σ (range = 1)",
+            0,
+            10,
+            help="Standard deviation of the Gaussian noise added to the clean image.",
+        ),
+    ] = 0.08
+    kernel_size: Annotated[
+        int, Param("filter size k", 1, 64, help="Each neuron sees k by k pixels.")
+    ] = 7
+    neurons: Annotated[
+        str,
+        Param(
+            "neurons",
+            choices=("relu", "gated"),
+            help="ReLU: on where its own filter is positive. Gated: a fixed random filter decides.",
+        ),
+    ] = "gated"
     arrangements: Annotated[
-        str, Param("activation patterns", choices=("all", "sampled", "adaptive"))
+        str,
+        Param(
+            "activation patterns",
+            choices=("all", "sampled", "adaptive"),
+            help="All: every on/off pattern there is (tiny images). Sampled: those of random "
+            "filters. Adaptive: ReLU neurons found one by one.",
+        ),
     ] = "sampled"
-    n_gates: Annotated[int, Param("gates sampled", 1, 10_000, log=True)] = 64
+    n_gates: Annotated[
+        int,
+        Param(
+            "gates sampled",
+            1,
+            10_000,
+            log=True,
+            help="How many random filters are drawn, each of which gives a pattern.",
+        ),
+    ] = 64
     weight_decay: Annotated[float, Param("weight decay β", 1e-12, 1e12, log=True)] = 1.0
-    padding: Annotated[str, Param("padding", choices=("circular", "zero"))] = "circular"
-    residual: Annotated[bool, Param("residual network")] = False
-    normalise: Annotated[str, Param("normalise pixels", choices=("none", "standard"))] = "none"
-    bias: Annotated[bool, Param("bias (a ones column)")] = False
-    blocks: Annotated[int, Param("unrolled blocks", 1, 8)] = 1
+    padding: Annotated[
+        str,
+        Param(
+            "padding",
+            choices=("circular", "zero"),
+            help="Beyond the border: the opposite side, or zeros.",
+        ),
+    ] = "circular"
+    residual: Annotated[
+        bool,
+        Param("residual network", help="The network computes what is added to the noisy image."),
+    ] = False
+    normalise: Annotated[
+        str,
+        Param(
+            "normalise pixels",
+            choices=("none", "standard"),
+            help="Subtract the noisy pixels' mean and divide by their deviation.",
+        ),
+    ] = "none"
+    bias: Annotated[
+        bool,
+        Param(
+            "bias (a ones column)",
+            help="A constant beside the pixels, which a neuron may weigh too.",
+        ),
+    ] = False
+    blocks: Annotated[
+        int,
+        Param(
+            "unrolled blocks",
+            1,
+            8,
+            help="Networks one after another, each trained on what the one before gives.",
+        ),
+    ] = 1
     output_kernel: Annotated[int, Param("output kernel (odd)", 1, 15)] = 1
-    seed: Annotated[int, Param("seed", 0, 2**31 - 1)] = 0
+    seed: Annotated[int, Param("seed", 0, 2**31 - 1, help="Noise and gates are drawn from it.")] = 0
     tolerance: Annotated[float, Param("relative gap to reach", 1e-10, 0.1, log=True)] = 1e-6
 
     def __post_init__(self) -> None:
