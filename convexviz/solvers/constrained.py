@@ -210,8 +210,8 @@ class _Best:
 
     def solution(self, monitor: Monitor) -> Solution:
         status = Status.MAX_ITERATIONS
-        if self.certificate.relative_gap <= monitor.tolerance:
-            status = Status.OPTIMAL
-        elif monitor.cancelled:
+        if monitor.cancelled:  # first: whoever cancels wants a path to end, too
             status = Status.CANCELLED
+        elif self.certificate.relative_gap <= monitor.tolerance:
+            status = Status.OPTIMAL
         return Solution(self.variables, self.certificate, status, "ActiveSet", tuple(monitor.trace))

@@ -119,10 +119,10 @@ class GatedPath(AbstractSolver):
             if certificate.relative_gap <= self.tolerance or monitor.cancelled:
                 break
         status = Status.MAX_ITERATIONS
-        if certificate.relative_gap <= self.tolerance:
-            status = Status.OPTIMAL
-        elif monitor.cancelled:
+        if monitor.cancelled:  # first: whoever cancels wants a path to end, too
             status = Status.CANCELLED
+        elif certificate.relative_gap <= self.tolerance:
+            status = Status.OPTIMAL
         return Solution(W, certificate, status, type(self).__name__, tuple(monitor.trace))
 
     def _certify(
