@@ -129,7 +129,8 @@ def _on_all(
     k = 0 if first is None else min(d, len(first))
     if first is not None:
         rows[:k] = first[:k]
-    k, done = project_on_rows(np.ascontiguousarray(K), c, rows, k, multipliers, point)
+    F = np.ascontiguousarray(K)
+    k, done = project_on_rows(F, 0, len(F), c, rows, k, 0.0, multipliers, point)
     used, carried = rows[:k].copy(), multipliers[:k].copy()
     raw = c + K[used].T @ carried
     bound = float(np.linalg.norm(raw)) + _rounding(d, carried)

@@ -49,32 +49,50 @@ def orthonormal(  # noqa: C901 - a compiled loop
 
 @compiled
 def project_on_rows(  # noqa: C901, PLR0912, PLR0913, PLR0915 - a compiled loop
-    F: Array, c: Array, rows: Array, k: int, multipliers: Array, v: Array
+    F: Array,
+    first_row: int,
+    m: int,
+    c: Array,
+    rows: Array,
+    k: int,
+    stop: float,
+    multipliers: Array,
+    v: Array,
 ) -> tuple[int, bool]:  # pragma: no cover - compiled
     """`v = c + F'l` of least norm over `l >= 0`, from the guess that `rows[:k]` carry l.
 
-    `rows` and `multipliers` have room for d + 1. Returns how many carry a multiplier, and
-    whether every row is satisfied to rounding; whatever it found, `l >= 0`.
+    F are the m rows from `first_row` on, and `rows` counts from there. `rows` and `multipliers`
+    have room for d + 1. Returns how many carry a multiplier, and whether every row is satisfied
+    to rounding or |v| is at most `stop`; whatever it found, `l >= 0`.
     """
-    m, d = F.shape
+    d = F.shape[1]
     A, Q, R = np.empty((d + 1, d)), np.empty((d + 1, d)), np.empty((d + 1, d + 1))
     new = np.empty(d + 1)
     inside, refused = np.zeros(m, np.bool_), np.zeros(m, np.bool_)
-    size = np.sqrt(np.sum(c * c))
-    v[:] = c
+    size = 0.0
+    for t in range(d):
+        size += c[t] * c[t]
+        v[t] = c[t]
+    size = np.sqrt(size)
     for i in range(k):
         multipliers[i] = 0.0
         inside[rows[i]] = True
     warm = k > 0
     for _ in range(30 * d + 100):
         if not warm:
+            if stop > 0.0:
+                square = 0.0
+                for t in range(d):
+                    square += v[t] * v[t]
+                if square <= stop * stop:
+                    return k, True
             worst, chosen = -1e-14 * size, -1
             for r in range(m):
                 if inside[r] or refused[r]:
                     continue
                 s = 0.0
                 for t in range(d):
-                    s += F[r, t] * v[t]
+                    s += F[first_row + r, t] * v[t]
                 if s < worst:
                     worst, chosen = s, r
             if chosen < 0 or k >= d:
@@ -85,7 +103,7 @@ def project_on_rows(  # noqa: C901, PLR0912, PLR0913, PLR0915 - a compiled loop
         while k > 0:
             for i in range(k):
                 for t in range(d):
-                    A[i, t] = F[rows[i], t]
+                    A[i, t] = F[first_row + rows[i], t]
             rank = orthonormal(A, k, Q, R)
             if rank < k:  # the first dependent row goes, and is not asked again
                 inside[rows[rank]], refused[rows[rank]] = False, True
@@ -141,23 +159,27 @@ def project_groups(  # noqa: PLR0913 - a compiled loop
     C: Array,
     rows: Array,
     counts: Array,
+    stops: Array,
     points: Array,
     bounds: Array,
 ) -> None:  # pragma: no cover - compiled
     """Project `C[j]` onto the cone with the rows `F[ends[j]:ends[j + 1]]`, for every j.
 
-    `rows[j, :counts[j]]` is the guess and becomes the answer. `bounds[j]`, at least the norm of
+    `rows[j, :counts[j]]` is the guess and becomes the answer; where `stops[j]` is positive, a
+    bound below it will do. `bounds[j]`, at least the norm of
     the projection, is recomputed from the multipliers; nan where the search did not finish.
     """
     d = C.shape[1]
     multipliers = np.empty(d + 1)
     for j in range(len(C)):
-        cone = F[ends[j] : ends[j + 1]]
+        m = ends[j + 1] - ends[j]
         size = 0.0
         for t in range(d):
             size += C[j, t] * C[j, t]
         size = np.sqrt(size)
-        k, done = project_on_rows(cone, C[j], rows[j], counts[j], multipliers, points[j])
+        k, done = project_on_rows(
+            F, ends[j], m, C[j], rows[j], counts[j], stops[j], multipliers, points[j]
+        )
         counts[j] = k
         total, square = 0.0, 0.0
         for i in range(k):
@@ -165,7 +187,7 @@ def project_groups(  # noqa: PLR0913 - a compiled loop
         for t in range(d):
             s = C[j, t]
             for i in range(k):
-                s += multipliers[i] * cone[rows[j, i], t]
+                s += multipliers[i] * F[ends[j] + rows[j, i], t]
             square += s * s
         rounding = 4 * (d + k) * 2.2e-16 * (size + total)
         bounds[j] = np.sqrt(square) + rounding if done else np.nan

@@ -172,8 +172,8 @@ def _box(normals: Array, t: Array, across: Array) -> tuple[Array, Array, Array] 
         return None
     # Equal corners would let the simplex method cycle; walls moved outwards still bound.
     apart = 1 + 1e-7 * ((np.arange(len(t)) * 0.6180339887498949) % 1.0)
-    high, low = bounding_box(np.ascontiguousarray(Q @ axes), t * apart, np.eye(d - 1))
-    if not np.isfinite(high).all():
+    high, low = np.empty(d - 1), np.empty(d - 1)
+    if not bounding_box(np.ascontiguousarray((Q @ axes).T), t * apart, high, low):
         return None
     return plane @ axes, high, low
 

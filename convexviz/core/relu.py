@@ -150,12 +150,12 @@ class ReluProgram(AbstractConvexProgram):
         largest = min(unneeded, float(sizes.max(initial=0.0)))
         order = np.argsort(-sizes)
         order = order[sizes[order] > largest]
-        for group in order:
-            if sizes[group] <= largest:
-                break
-            cone = self.data.cone(int(group))
-            for sign in (1.0, -1.0):
-                largest = max(largest, cone.project(sign * c[group]).bound)
+        count = 8  # the longest first: they may make the others unneeded
+        while len(order):
+            self.data.facets(order[:count].tolist())  # together they are found faster
+            chosen, order = order[:count], order[count:]
+            largest = self.data.largest_projection(c[chosen], chosen, largest)
+            order, count = order[sizes[order] > largest], 2 * count
         return largest
 
     def to_network(self, variables: Array) -> Network:

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.compiled import compiled
 from convexviz.core.cones import Cone, unit_rows
+from convexviz.core.cones_kernels import project_groups
 from convexviz.core.facets import facet_rows
 from convexviz.core.types import Array
 
@@ -37,6 +38,7 @@ class ReluData:
         self._lock = RLock()
         self._kept: dict[object, Any] = {}
         self._facets: dict[int, Array] = {}
+        self._cones: dict[int, Cone] = {}
 
     def describes(self, X: Array, y: Array, arrangements: Arrangements) -> bool:
         """Whether it is of these very arrays."""
@@ -86,9 +88,33 @@ class ReluData:
 
     def cone(self, group: int) -> Cone:
         """The cone of a pattern by its facets."""
-        ids = self.facets([group])[0]
-        signs = np.where(self.arrangements.patterns[ids, group], 1.0, -1.0)
-        return Cone(self.unit_rows[ids], signs)
+        with self._lock:
+            if group not in self._cones:
+                ids = self.facets([group])[0]
+                signs = np.where(self.arrangements.patterns[ids, group], 1.0, -1.0)
+                self._cones[group] = Cone(self.unit_rows[ids], signs)
+            return self._cones[group]
+
+    def largest_projection(
+        self, C: Float[np.ndarray, "k d"], groups: Int[np.ndarray, " k"], stop: float
+    ) -> float:
+        """At least the longest projection of `C` and `-C` onto their patterns' cones, or `stop`."""
+        both = np.repeat(C, 2, axis=0)
+        both[1::2] *= -1.0
+        cones = [self.cone(g) for g in np.repeat(groups, 2).tolist()]
+        normals = [cone.signs[:, None] * cone.rows for cone in cones]
+        ends = np.cumsum([0, *(len(rows) for rows in normals)])
+        rows = np.zeros((len(both), C.shape[1] + 1), dtype=np.int64)
+        counts, points, bounds = (
+            np.zeros(len(both), np.int64),
+            np.empty_like(both),
+            np.empty(len(both)),
+        )
+        stops = np.full(len(both), stop)
+        project_groups(np.concatenate(normals), ends, both, rows, counts, stops, points, bounds)
+        for j in np.flatnonzero(np.isnan(bounds)).tolist():
+            bounds[j] = cones[j].project(both[j]).bound
+        return max(stop, float(bounds.max(initial=0.0)))
 
     def depths(
         self, groups: Int[np.ndarray, " K"], directions: Float[np.ndarray, "d K"]

@@ -8,12 +8,37 @@ from __future__ import annotations
 
 import numpy as np
 
-from convexviz.core.compiled import compiled
+from convexviz.core.compiled import compiled, compiled_sums
 from convexviz.core.cones_kernels import orthonormal, project_on_rows
 from convexviz.core.types import Array
 
 TIGHT = 1e-12  # a wall holds where its slack is below this times |v|
 SMALL = 1e-2  # groups below this share of the largest are turned at once, not by Newton
+
+
+@compiled
+def _inner(x: Array, y: Array) -> float:  # pragma: no cover - compiled
+    s = 0.0
+    for t in range(len(x)):
+        s += x[t] * y[t]
+    return s
+
+
+@compiled_sums
+def _product(gram: Array, V: Array, out: Array) -> None:  # pragma: no cover - compiled
+    """`out = gram V`, V and out (K, d); zero groups cost nothing."""
+    K, d = V.shape
+    for a in range(K):
+        for t in range(d):
+            out[a, t] = 0.0
+    for e in range(K):
+        for j in range(d):
+            v = V[e, j]
+            if v != 0.0:
+                row = gram[e * d + j]
+                for a in range(K):
+                    for t in range(d):
+                        out[a, t] += v * row[a * d + t]
 
 
 @compiled
@@ -28,13 +53,14 @@ def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
     A, Q, R = np.empty((d + 1, d)), np.empty((d + 1, d)), np.empty((d + 1, d + 1))
     for a in range(K):
         dims[a] = 0
-        if not np.any(V[a]):
+        if _inner(V[a], V[a]) == 0.0:
             sizes[a] = 0
             continue
         k = sizes[a]
         while True:
             for i in range(k):
-                A[i] = F[ends[a] + faces[a, i]]
+                for t in range(d):
+                    A[i, t] = F[ends[a] + faces[a, i], t]
             rank = orthonormal(A, k, Q, R)
             if rank == k:
                 break
@@ -50,7 +76,8 @@ def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
                     left -= Q[t, j] * Q[t, j]
                 if left > best:
                     best, axis = left, j
-            Q[i, :] = 0.0
+            for t in range(d):
+                Q[i, t] = 0.0
             Q[i, axis] = 1.0
             for _ in range(2):
                 for j in range(i):
@@ -67,74 +94,83 @@ def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
                     Q[i, t] /= s
         dims[a] = d - k
         for i in range(d - k):
-            bases[a, i] = Q[k + i]
+            for t in range(d):
+                bases[a, i, t] = Q[k + i, t]
+        for i in range(d - k, d):
+            for t in range(d):
+                bases[a, i, t] = 0.0
 
 
-@compiled
-def newton_system(  # noqa: C901, PLR0913 - a compiled loop
-    gram: Array, V: Array, slope: Array, beta: float, bases: Array, dims: Array
-) -> tuple[Array, Array]:  # pragma: no cover - compiled
-    """Hessian and negative gradient of the objective on the faces; `slope` is the loss's."""
-    K, d = V.shape
-    starts = np.zeros(K + 1, np.int64)
+@compiled_sums
+def newton_system(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
+    gram: Array,
+    slope: Array,
+    units: Array,
+    bends: Array,
+    bases: Array,
+    starts: Array,
+    H: Array,
+    right: Array,
+) -> None:  # pragma: no cover - compiled
+    """Hessian and negative gradient on the faces: `N'G N + bends (I - u u')`, `-N'slope`."""
+    K, d = units.shape
+    along, half = np.empty(d), np.empty((d, K * d))
     for a in range(K):
-        starts[a + 1] = starts[a] + dims[a]
-    M = starts[K]
-    half, H, right = np.empty((M, K * d)), np.empty((M, M)), np.empty(M)
-    for a in range(K):
-        if dims[a]:
-            N = bases[a, : dims[a]]
-            np.dot(N, gram[a * d : (a + 1) * d], half[starts[a] : starts[a + 1]])
-    for e in range(K):
-        k = dims[e]
-        if not k:
-            continue
-        columns = np.ascontiguousarray(half[:, e * d : (e + 1) * d])
-        H[:, starts[e] : starts[e + 1]] = np.dot(columns, np.ascontiguousarray(bases[e, :k].T))
-    for a in range(K):
-        k = dims[a]
-        if not k:
-            continue
-        norm = np.sqrt(np.sum(V[a] * V[a]))
-        along = np.empty(k)
+        at, k = starts[a], starts[a + 1] - starts[a]
+        for i in range(k):
+            for j in range((a + 1) * d):
+                half[i, j] = 0.0
+            for t in range(d):
+                n, row = bases[a, i, t], gram[a * d + t]
+                for j in range((a + 1) * d):
+                    half[i, j] += n * row[j]
+        for e in range(a + 1):
+            for i in range(k):
+                for j in range(starts[e + 1] - starts[e]):
+                    s = 0.0
+                    for t in range(d):
+                        s += half[i, e * d + t] * bases[e, j, t]
+                    H[at + i, starts[e] + j] = s
+                    H[starts[e] + j, at + i] = s
         for i in range(k):
             s, u = 0.0, 0.0
             for t in range(d):
-                s += bases[a, i, t] * (slope[a, t] + beta * V[a, t] / norm)
-                u += bases[a, i, t] * V[a, t] / norm
-            right[starts[a] + i] = -s
+                s += bases[a, i, t] * slope[a, t]
+                u += bases[a, i, t] * units[a, t]
+            right[at + i] = -s
             along[i] = u
         for i in range(k):
+            H[at + i, at + i] += bends[a]
             for j in range(k):
-                bend = (1.0 if i == j else 0.0) - along[i] * along[j]
-                H[starts[a] + i, starts[a] + j] += beta / norm * bend
-    return H, right
+                H[at + i, at + j] -= bends[a] * along[i] * along[j]
 
 
 @compiled
 def spread(x: Array, bases: Array, dims: Array, step: Array) -> None:  # pragma: no cover - compiled
     """The step of every group from its coordinates on its face."""
     at = 0
-    step[:] = 0.0
     for a in range(len(dims)):
-        for i in range(dims[a]):
-            step[a] += x[at + i] * bases[a, i]
+        for t in range(step.shape[1]):
+            s = 0.0
+            for i in range(dims[a]):
+                s += x[at + i] * bases[a, i, t]
+            step[a, t] = s
         at += dims[a]
 
 
 @compiled
-def _reach(
-    F: Array, v: Array, step: Array, face: Array, size: int
+def _reach(  # noqa: PLR0913 - a compiled loop
+    F: Array, first: int, last: int, v: Array, step: Array, face: Array, size: int
 ) -> tuple[float, int]:  # pragma: no cover - compiled
     """How far `v + t step`, t <= 1, stays in the cone, and the wall that it meets (-1: none)."""
     d = len(v)
-    length, norm = np.sqrt(np.sum(step * step)), np.sqrt(np.sum(v * v))
+    length, norm = np.sqrt(_inner(step, step)), np.sqrt(_inner(v, v))
     best, wall = 1.0, -1
-    for r in range(len(F)):
+    for r in range(last - first):
         speed, slack = 0.0, 0.0
         for t in range(d):
-            speed += F[r, t] * step[t]
-            slack += F[r, t] * v[t]
+            speed += F[first + r, t] * step[t]
+            slack += F[first + r, t] * v[t]
         if speed >= -TIGHT * length:
             continue
         held = False
@@ -174,9 +210,9 @@ def best_step(  # noqa: C901 - a compiled loop
     K, d = V.shape
     along, square, norm = np.empty(K), np.empty(K), np.empty(K)
     for a in range(K):
-        along[a] = np.sum(V[a] * step[a])
-        square[a] = np.sum(step[a] * step[a])
-        norm[a] = np.sum(V[a] * V[a])
+        along[a] = _inner(V[a], step[a])
+        square[a] = _inner(step[a], step[a])
+        norm[a] = _inner(V[a], V[a])
     low, high = 0.0, 1.0
     for trial in range(31):
         t = 1.0 if trial == 0 else 0.5 * (low + high)
@@ -202,6 +238,20 @@ def best_step(  # noqa: C901 - a compiled loop
 
 
 @compiled
+def _try(  # noqa: PLR0913 - a compiled loop
+    gram: Array, V: Array, slope: Array, trial: Array, beta: float, push: Array
+) -> tuple[float, float]:  # pragma: no cover - compiled
+    """The best part t of a step, and the objective's change; `push` becomes `gram trial`."""
+    _product(gram, trial, push)
+    linear, curve = 0.0, 0.0
+    for a in range(len(V)):
+        linear += _inner(slope[a], trial[a])
+        curve += _inner(push[a], trial[a])
+    t = best_step(V, trial, linear, curve, beta)
+    return t, t * linear + 0.5 * t * t * curve + beta * _longer(V, trial, t)
+
+
+@compiled
 def advance(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
     gram: Array,
     V: Array,
@@ -219,59 +269,52 @@ def advance(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
     """
     K, d = V.shape
     limits, walls, vanish = np.ones(K), np.full(K, -1), np.zeros(K, np.bool_)
-    own = np.zeros((K, d))
+    least, vanishing, alike = 1.0, False, True
     for a in range(K):
-        if np.any(step[a]):
-            cone = F[ends[a] : ends[a + 1]]
-            limits[a], walls[a] = _reach(cone, V[a], step[a], faces[a], sizes[a])
-            inward, length = np.sum(V[a] * step[a]), np.sum(V[a] * V[a])
+        if _inner(step[a], step[a]) > 0.0:
+            limits[a], walls[a] = _reach(F, ends[a], ends[a + 1], V[a], step[a], faces[a], sizes[a])
+            inward, length = _inner(V[a], step[a]), _inner(V[a], V[a])
             # Newton closes in on a vanishing group without reaching zero: try zero from 90 % on.
             vanish[a] = inward < 0 and 0.9 * length <= -inward * limits[a]
-            own[a] = -V[a] if vanish[a] else limits[a] * step[a]
-    least = np.min(limits)
+            vanishing = vanishing or vanish[a]
+        least = min(least, limits[a])
+        alike = alike and limits[a] == limits[0]
     best, used, part = 0.0, -1, 0.0
-    pushed, trial = np.zeros(K * d), np.zeros((K, d))
+    push, pushed, trial = np.zeros((K, d)), np.zeros((K, d)), np.zeros((K, d))
     for kind in range(3):
-        if kind == 1 and not np.any(vanish):
-            continue
-        if kind == 2 and np.all(limits == least):
+        if (kind == 1 and not vanishing) or (kind == 2 and alike):
             continue
         for a in range(K):
-            if kind == 0:
-                trial[a] = own[a]
-            else:
-                trial[a] = (limits[a] if kind == 1 else least) * step[a]
-        push = np.dot(gram, trial.ravel())
-        linear, curve = np.sum(slope * trial), np.sum(push * trial.ravel())
-        t = best_step(V, trial, linear, curve, beta)
-        gain = t * linear + 0.5 * t * t * curve + beta * _longer(V, trial, t)
+            size = least if kind == 2 else limits[a]
+            for t in range(d):
+                trial[a, t] = -V[a, t] if kind == 0 and vanish[a] else size * step[a, t]
+        taken, gain = _try(gram, V, slope, trial, beta, push)
         if gain < best:
-            best, used, part = gain, kind, t
-            pushed[:] = push
+            best, used, part = gain, kind, taken
+            pushed, push = push, pushed
+    full = part == 1.0
     for a in range(K):
-        full = part == 1.0 or used < 0
-        if used == 0 and full and vanish[a]:
-            V[a] = 0.0
+        gone = used == 0 and vanish[a]
+        size = least if used == 2 else limits[a]
+        for t in range(d):
+            if gone:
+                V[a, t] = 0.0 if full else (1.0 - part) * V[a, t]
+            elif used >= 0:
+                V[a, t] += part * (size * step[a, t])
+            if used >= 0:
+                slope[a, t] += part * pushed[a, t]
+        if gone and full:
             sizes[a] = 0
             continue
-        if used >= 0:
-            size = part * (least if used == 2 else limits[a])
-            if used == 0 and vanish[a]:
-                V[a] -= part * V[a]
-            else:
-                V[a] += size * step[a]
-        on_wall = used >= 0 and full and not (used == 0 and vanish[a])
-        on_wall = on_wall and (used != 2 or limits[a] == least)
+        on_wall = used >= 0 and full and not gone and (used != 2 or limits[a] == least)
         if walls[a] >= 0 and sizes[a] < d and (limits[a] == 0.0 or on_wall):
             faces[a, sizes[a]] = walls[a]
             sizes[a] += 1
-    if used >= 0:
-        slope += part * pushed.reshape((K, d))
     return best
 
 
 @compiled
-def restart(  # noqa: PLR0913 - a compiled loop
+def restart(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
     gram: Array,
     V: Array,
     slope: Array,
@@ -288,48 +331,62 @@ def restart(  # noqa: PLR0913 - a compiled loop
     K, d = V.shape
     largest = 0.0
     for a in range(K):
-        largest = max(largest, np.sqrt(np.sum(V[a] * V[a])))
+        largest = max(largest, np.sqrt(_inner(V[a], V[a])))
     point, multipliers, rows = np.empty(d), np.empty(d + 1), np.empty(d + 1, np.int64)
+    pull, new = np.empty(d), np.empty(d)
     changed = False
     for a in range(K):
-        norm = np.sqrt(np.sum(V[a] * V[a]))
+        norm = np.sqrt(_inner(V[a], V[a]))
         if norm == 0.0:
             continue
-        block = np.ascontiguousarray(gram[a * d : (a + 1) * d, a * d : (a + 1) * d])
-        pull = np.dot(block, V[a]) - slope[a]
-        k = sizes[a]
-        rows[:k] = faces[a, :k]
-        k, _ = project_on_rows(F[ends[a] : ends[a + 1]], pull, rows, k, multipliers, point)
-        size = np.sqrt(np.sum(point * point))
-        new, zero = np.zeros(d), size <= beta
+        for i in range(d):
+            pull[i] = -slope[a, i]
+            for j in range(d):
+                pull[i] += gram[a * d + i, a * d + j] * V[a, j]
+        for i in range(sizes[a]):
+            rows[i] = faces[a, i]
+        m = ends[a + 1] - ends[a]
+        k, _ = project_on_rows(F, ends[a], m, pull, rows, sizes[a], 0.0, multipliers, point)
+        size = np.sqrt(_inner(point, point))
+        zero = size <= beta
+        if not zero and norm >= SMALL * largest:
+            continue
+        length = 0.0
         if not zero:
-            if norm >= SMALL * largest:
-                continue
-            unit = point / size
-            curve = np.sum(unit * np.dot(block, unit))
+            curve = 0.0
+            for i in range(d):
+                for j in range(d):
+                    curve += point[i] * gram[a * d + i, a * d + j] * point[j]
             if not curve > 0:
                 continue
-            new = (np.sum(pull * unit) - beta) / curve * unit
-            if np.sum(pull * unit) <= beta:
-                new[:] = 0.0
-        step = new - V[a]
-        gain = np.sum(slope[a] * step) + 0.5 * np.sum(step * np.dot(block, step))
-        gain += beta * (np.sqrt(np.sum(new * new)) - norm)
+            length = max(0.0, (_inner(pull, point) / size - beta) / (curve / size**2))
+        gain = beta * (length - norm)
+        for i in range(d):
+            new[i] = 0.0 if zero else length * (point[i] / size)
+        for i in range(d):
+            gain += slope[a, i] * (new[i] - V[a, i])
+            for j in range(d):
+                block = gram[a * d + i, a * d + j]
+                gain += 0.5 * (new[i] - V[a, i]) * block * (new[j] - V[a, j])
         if not zero and gain >= -1e-12 * beta * norm:
             continue
-        columns = gram[a * d : (a + 1) * d]
-        slope += np.dot(step, columns).reshape((K, d))
-        V[a] = new
+        for i in range(d):
+            moved = new[i] - V[a, i]
+            for e in range(K):
+                for t in range(d):
+                    slope[e, t] += moved * gram[a * d + i, e * d + t]
+            V[a, i] = new[i]
         changed = True
         sizes[a] = 0
-        if np.any(new):
+        if length > 0.0:
             sizes[a] = min(k, d)
-            faces[a, : sizes[a]] = rows[: sizes[a]]
+            for i in range(sizes[a]):
+                faces[a, i] = rows[i]
     return changed
 
 
 @compiled
-def leave(  # noqa: PLR0913 - a compiled loop
+def leave(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
     gram: Array,
     V: Array,
     slope: Array,
@@ -345,49 +402,58 @@ def leave(  # noqa: PLR0913 - a compiled loop
     Each group's direction is the projection of its negative gradient onto its tangent cone.
     """
     K, d = V.shape
-    directions, limits = np.zeros((K, d)), np.ones(K)
+    most = 0
+    for a in range(K):
+        most = max(most, ends[a + 1] - ends[a])
+    directions, push = np.zeros((K, d)), np.empty((K, d))
     found, counts = faces.copy(), sizes.copy()
     point, multipliers, rows = np.empty(d), np.empty(d + 1), np.empty(d + 1, np.int64)
+    down, tight, walls = np.empty(d), np.empty((most, d)), np.empty((K, most), np.int64)
+    held = np.zeros(K, np.int64)
     squares, bend = 0.0, 0.0
     for a in range(K):
-        norm = np.sqrt(np.sum(V[a] * V[a]))
+        norm = np.sqrt(_inner(V[a], V[a]))
         if norm == 0.0:
             continue
-        cone = F[ends[a] : ends[a + 1]]
-        slack = np.dot(cone, V[a])
-        walls = np.flatnonzero(slack <= TIGHT * norm)
-        down = -(slope[a] + beta * V[a] / norm)
-        k, _ = project_on_rows(cone[walls], down, rows, 0, multipliers, point)
-        square = np.sum(point * point)
+        for r in range(ends[a + 1] - ends[a]):
+            if _inner(F[ends[a] + r], V[a]) <= TIGHT * norm:
+                for t in range(d):
+                    tight[held[a], t] = F[ends[a] + r, t]
+                walls[a, held[a]] = r
+                held[a] += 1
+        for t in range(d):
+            down[t] = -(slope[a, t] + beta * V[a, t] / norm)
+        k, _ = project_on_rows(tight, 0, held[a], down, rows, 0, 0.0, multipliers, point)
+        square = _inner(point, point)
         if np.sqrt(square) <= 1e-14 * scale:
             continue
-        directions[a] = point
         squares += square
         bend += square / norm
+        for t in range(d):
+            directions[a, t] = point[t]
         counts[a] = min(k, d)
         for i in range(counts[a]):
-            found[a, i] = walls[rows[i]]
-    push = np.dot(gram, directions.ravel())
-    curve = np.sum(push * directions.ravel()) + beta * bend
+            found[a, i] = walls[a, rows[i]]
+    _product(gram, directions, push)
+    curve = beta * bend
+    for a in range(K):
+        curve += _inner(push[a], directions[a])
     if not curve > 0:
         return False
-    length = squares / curve
     for a in range(K):
-        if np.any(directions[a]):
-            directions[a] *= length
-            cone = F[ends[a] : ends[a + 1]]
-            norm = np.sqrt(np.sum(V[a] * V[a]))
-            walls = np.flatnonzero(np.dot(cone, V[a]) <= TIGHT * norm)
-            limits[a], _ = _reach(cone, V[a], directions[a], walls, len(walls))
-            directions[a] *= limits[a]
-    push = np.dot(gram, directions.ravel())
-    linear, curve = np.sum(slope * directions), np.sum(push * directions.ravel())
-    t = best_step(V, directions, linear, curve, beta)
-    gain = t * linear + 0.5 * t * t * curve + beta * _longer(V, directions, t)
+        for t in range(d):
+            directions[a, t] *= squares / curve
+        if _inner(directions[a], directions[a]) > 0.0:
+            limit, _ = _reach(F, ends[a], ends[a + 1], V[a], directions[a], walls[a], held[a])
+            for t in range(d):
+                directions[a, t] *= limit
+    taken, gain = _try(gram, V, slope, directions, beta, push)
     if not gain < 0:
         return False
-    V += t * directions
-    slope += t * push.reshape((K, d))
-    faces[:] = found
-    sizes[:] = counts
+    for a in range(K):
+        sizes[a] = counts[a]
+        for t in range(d):
+            V[a, t] += taken * directions[a, t]
+            slope[a, t] += taken * push[a, t]
+            faces[a, t] = found[a, t]
     return True

@@ -103,7 +103,7 @@ def minimise(  # noqa: PLR0913 - where to start, and when to stop
         kernels.frames(V, *cones, bases, dims)
         decrement = 0.0
         if dims.any():
-            H, right = kernels.newton_system(problem.gram, V, slope, beta, bases, dims)
+            H, right = _system(problem, V, slope, bases, dims)
             x = _solve(H, right, ridge)
             decrement = float(x @ right)
             longest = float(np.linalg.norm(V, axis=1).max())
@@ -125,6 +125,25 @@ def minimise(  # noqa: PLR0913 - where to start, and when to stop
         if not (dropped or moved) or quiet == 4 or little:
             break
     return V, [faces[a, : sizes[a]].copy() for a in range(K)]
+
+
+def _system(
+    problem: Restricted,
+    V: Float[np.ndarray, "K d"],
+    slope: Float[np.ndarray, "K d"],
+    bases: Float[np.ndarray, "K d d"],
+    dims: Int[np.ndarray, " K"],
+) -> tuple[Float[np.ndarray, "M M"], Float[np.ndarray, " M"]]:
+    """Hessian and negative gradient of the objective on the faces; `slope` is the loss's."""
+    norms = np.linalg.norm(V, axis=1)
+    norms[norms == 0.0] = 1.0
+    starts = np.concatenate([[0], np.cumsum(dims)])
+    H, right = np.empty((starts[-1], starts[-1])), np.empty(starts[-1])
+    beta, units = problem.weight_decay, V / norms[:, None]
+    kernels.newton_system(
+        problem.gram, slope + beta * units, units, beta / norms, bases, starts, H, right
+    )
+    return H, right
 
 
 def _solve(H: Array, right: Float[np.ndarray, " m"], scale: float) -> Float[np.ndarray, " m"]:

@@ -161,7 +161,8 @@ class Search:
             rows[j, : len(first)] = first
         points, bounds = np.empty_like(C), np.empty(len(keys))
         ends = np.cumsum([0, *(len(n) for n in normals)])
-        project_groups(np.concatenate(normals), ends, C, rows, counts, points, bounds)
+        stops = np.array([0.0 if self.V[key].any() else self.program.weight_decay for key in keys])
+        project_groups(np.concatenate(normals), ends, C, rows, counts, stops, points, bounds)
         for j in np.flatnonzero(np.isnan(bounds)).tolist():
             found = Cone(normals[j], np.ones(len(normals[j]))).project(C[j])
             points[j], bounds[j], counts[j] = found.point, found.bound, 0
