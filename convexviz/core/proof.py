@@ -102,8 +102,7 @@ def verified_lower_bound(
     """A number below the objective of every ReLU network on (X, y); rounding included.
 
     Raises:
-        DataError: the proof is not one: its boxes leave a part of the sphere, or a field is
-            missing, misshapen or not finite where it must be.
+        DataError: the proof is not one: boxes leave a part of the sphere out, or fields do not fit.
     """
     _require(
         X.shape == (len(y), proof.basis.shape[1]),

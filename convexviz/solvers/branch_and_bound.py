@@ -36,7 +36,7 @@ _SLOW = 0.7  # the part of the excess that is left, after doubling the time, tha
 _FIRST_LOOK = 1.0  # seconds before that is asked
 _RETRAIN_UNTIL = 0.7  # of the time; the rest cuts boxes for the best residual
 _CUTS_A_ROUND = 6
-_POLISHING, _SLOPE = 200, 1e-4  # steps, and the slope in weight decays at which they end
+_POLISHING, _SLOPE = 200, 1e-6  # steps, and the slope in weight decays at which they end
 _BELOW = 0.95  # of the weight decay: a box that is better needs no more work
 _REPORT_SECONDS = 0.2
 _VERIFY_PART = 0.1  # of the time spent so far that goes into verifying
@@ -141,8 +141,12 @@ class _Run:
 
     def report(self) -> bool:
         """Verify what was found, now and then; True where the search must end."""
-        if self.found is not None and self.verifying <= _VERIFY_PART * self.seconds:
-            self.verify()
+        if self.found is not None:
+            close = self.problem.objective(self.found[0]) >= self.primal * (
+                1 - self.monitor.tolerance
+            )
+            if close or self.verifying <= _VERIFY_PART * self.seconds:
+                self.verify()
         if not self.stopped and self.seconds - self.reported > _REPORT_SECONDS:
             self.reported = self.seconds
             self.stopped = self.monitor.record(self.certificate)
@@ -206,14 +210,14 @@ class _Run:
         while True:
             target.offer(sphere)
             yield
-            history.append((self.seconds, sphere.bound / known - 1))
-            excess = history[-1][1]
+            now, excess = self.seconds, sphere.bound / known - 1
+            history.append((now, excess))
             # Above the weight decay M(r) is the network's fault: another residual is better.
-            if excess <= max(_EXCESS * self.monitor.tolerance, 0.2 * (known / target.limit - 1)):
+            if excess <= max(_EXCESS * self.monitor.tolerance, 0.02 * (known / target.limit - 1)):
                 return
-            earlier = [e for at, e in history if at <= self.seconds / 2]
+            earlier = [e for at, e in history if at <= now / 2]
             slow = earlier and excess > _SLOW * earlier[-1]
-            if slow and excess > 0.05 and self.seconds > _FIRST_LOOK:
+            if slow and excess > 0.05 and now > _FIRST_LOOK:
                 return
             known = max(known, sphere.ascent()[0])
             sphere.enough = known

@@ -9,6 +9,7 @@ from convexviz.core.types import Array
 from convexviz.solvers.branch_and_bound_rows import factor, inverse, solved
 
 _STEPS = 60
+_OUT = 1e-12  # by so much a box must miss the sphere to be left out
 _LAST_BARRIER = 1e-6  # values are within about so much of the least, relative to the quadratic
 
 
@@ -149,3 +150,17 @@ def line_search(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
             return length
         length *= 0.5
     return 0.0
+
+
+def uniform_moments(lo: Array, hi: Array) -> tuple[Array, Array]:
+    """Moments of a point spread over the box, no longer than 1 in the mean square."""
+    mean, variance = 0.5 * (lo + hi), (hi - lo) ** 2 / 12
+    room = max(1e-9, 1 - float(mean @ mean))
+    variance = variance * min(1.0, room / max(float(variance.sum()), 1e-12))
+    return mean, np.outer(mean, mean) + np.diag(variance)
+
+
+def misses_sphere(lo: Array, hi: Array) -> bool:
+    """Whether the box clearly has no point with |u| = 1; the verifier asks exactly."""
+    near, far = np.clip(0.0, lo, hi), np.maximum(np.abs(lo), np.abs(hi))
+    return bool(near @ near > 1 + _OUT or far @ far < 1 - _OUT)

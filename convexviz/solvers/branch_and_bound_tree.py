@@ -16,14 +16,14 @@ from jaxtyping import Float
 
 from convexviz.core.proof import LEAF, OUTSIDE
 from convexviz.core.types import Array
-from convexviz.solvers.branch_and_bound_box import largest_on_box
+from convexviz.solvers.branch_and_bound_box import largest_on_box, misses_sphere, uniform_moments
 from convexviz.solvers.branch_and_bound_rows import Rows, decide, envelope_sum
 
 _TUNINGS = 24
+_LONG_TUNINGS, _NEAR = 48, 1.01  # where a box is so near to what is enough, tuning goes on
 _ANCHOR, _SAMPLE = 6, 4_096  # of as many sums one is over all rows, the others over a sample
 _ASCENT = 8
 _NARROW = 0.04  # the first axis, which decides most signs of an image, is cut down to this width
-_OUT = 1e-12  # by so much a box must miss the sphere to be left out
 
 
 @dataclass(slots=True, eq=False)
@@ -120,7 +120,7 @@ class Sphere:
     def start(self) -> None:
         """Bound both whole spheres."""
         for root in self.roots:
-            root.mean, root.second = _uniform_moments(root.lo, root.hi)
+            root.mean, root.second = uniform_moments(root.lo, root.hi)
             self._decide(root)
             self._tune(root, memory=0)
             self._add(root)
@@ -171,7 +171,11 @@ class Sphere:
 
     def _child(self, parent: Box, lo: Array, hi: Array) -> Box:
         mean = np.clip(parent.mean, lo, hi)
-        second = parent.second - np.outer(parent.mean, parent.mean) + np.outer(mean, mean)
+        covariance = parent.second - np.outer(parent.mean, parent.mean)
+        # In a box no deviation is above half its width; axes would be cut for it again and again.
+        deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+        shrink = np.minimum(1.0, 0.5 * (hi - lo) / deviation)
+        second = covariance * np.outer(shrink, shrink) + np.outer(mean, mean)
         child = Box(
             parent.sign,
             lo.copy(),
@@ -182,7 +186,7 @@ class Sphere:
             second,
             bound=parent.bound,
         )
-        if _misses_sphere(lo, hi):
+        if misses_sphere(lo, hi):
             child.axis, child.rows = OUTSIDE, parent.rows[:0]
         return child
 
@@ -197,7 +201,8 @@ class Sphere:
         elif width[0] <= _NARROW:
             Z = self.Z[leaf.rows]
             weight = np.abs(self.r[leaf.rows]) @ (Z * Z)
-            spread = np.maximum(np.diag(leaf.second) - leaf.mean**2, 1e-3 * width**2)
+            spread = np.diag(leaf.second) - leaf.mean**2
+            spread = np.clip(spread, 1e-3 * width**2, 0.25 * width**2)
             axis = int(np.argmax(np.where(width > 1e-6, weight * spread, -1.0)))
         margin = 0.3 * width[axis]
         at = float(np.clip(leaf.mean[axis], leaf.lo[axis] + margin, leaf.hi[axis] - margin))
@@ -223,7 +228,7 @@ class Sphere:
         theta = np.zeros(len(box.lo) + 1)
         anchor = self._sum(box, box.rows)
         correction = self._sum(box, sample).scaled(-scale).plus(anchor) if every > 1 else anchor
-        for t in range(_TUNINGS + 1):
+        for t in range(_LONG_TUNINGS + 1):
             if t % every == 0:
                 total = anchor if t == 0 else self._sum(box, box.rows)
                 if every > 1 and t > 0:
@@ -237,10 +242,13 @@ class Sphere:
                 self._keep(box, value, theta)
                 history.append(value)
                 look = 6 // every
+                least = min(history)
+                small = min(2e-3 * least, 0.05 * (least - self.enough))
                 settled = len(history) > max(look, 8 // every) and (
-                    history[-1 - look] - min(history) < 2e-3 * min(history)
+                    history[-1 - look] - least < small
                 )
-                if box.bound <= self.enough or settled or len(box.rows) == 0:
+                enough = box.bound <= self.enough or (t >= _TUNINGS and least > _NEAR * self.enough)
+                if enough or settled or len(box.rows) == 0:
                     break
             _mix(box, (mean, second), 1.0 / (t + 1 + memory))
 
@@ -267,22 +275,9 @@ def principal_basis(
     return np.ascontiguousarray(basis * signs)
 
 
-def _uniform_moments(lo: Array, hi: Array) -> tuple[Array, Array]:
-    """Moments of a point spread over the box, no longer than 1 in the mean square."""
-    mean, variance = 0.5 * (lo + hi), (hi - lo) ** 2 / 12
-    room = max(1e-9, 1 - float(mean @ mean))
-    variance = variance * min(1.0, room / max(float(variance.sum()), 1e-12))
-    return mean, np.outer(mean, mean) + np.diag(variance)
-
-
 def _mix(box: Box, reply: tuple[Array, Array], step: float) -> None:
     box.mean = (1 - step) * box.mean + step * reply[0]
     box.second = (1 - step) * box.second + step * reply[1]
-
-
-def _misses_sphere(lo: Array, hi: Array) -> bool:
-    near, far = np.clip(0.0, lo, hi), np.maximum(np.abs(lo), np.abs(hi))
-    return bool(near @ near > 1 + _OUT or far @ far < 1 - _OUT)
 
 
 def _forget(root: Box) -> None:

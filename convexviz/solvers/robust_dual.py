@@ -72,7 +72,7 @@ class RobustDual:
             weights = train(low, high, self.problem.y, self.problem.weight_decay, start)
             for atom, weight in zip(self.atoms, weights, strict=True):
                 atom.weight = float(weight)
-        self.atoms = [a for a in self.atoms if a.weight > 0]
+        self.atoms = [a for a in self.atoms if a.weight > 0 or a.box is None]
         return self._recipe()
 
     def _most(self) -> int:

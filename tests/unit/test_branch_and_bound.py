@@ -17,8 +17,10 @@ from convexviz.core.proof import (
 from convexviz.core.solution import Scope, Status
 from convexviz.errors import Cancelled
 from convexviz.solvers.branch_and_bound import BranchAndBound, Proved
+from convexviz.solvers.branch_and_bound_proof import Recipe, written
+from convexviz.solvers.branch_and_bound_tree import Sphere
 from convexviz.solvers.reference import Reference
-from convexviz.solvers.robust_dual import train
+from convexviz.solvers.robust_dual import RobustDual, raw_recipe, train
 
 
 class Ticks:
@@ -153,22 +155,54 @@ def test_a_small_optimum_is_proved_to_the_tolerance():
     assert proved.certificate.relative_gap <= 1e-4
 
 
-def test_a_larger_problem_gains_from_the_robust_dual():
-    """Many rows of noise: no box decides them, and the network's own residual bounds badly."""
+def test_bounds_only_rise_and_pass_the_pattern_free_one():
     program, variables = noisy_problem()
-    proved = prove(program, variables, seconds=2.0)
-    assert len(proved.proof.blurs) > 0
+    proved = prove(program, variables, seconds=0.5)
     bounds = [record.dual for record in proved.objectives]
     assert bounds == sorted(bounds)
     assert proved.certificate.dual == bounds[-1]
     assert proved.certificate.dual > program.certify(variables).dual
 
 
+def test_a_residual_trained_for_coarse_boxes_bounds_better_than_the_networks_own():
+    """The robust dual, and its proof with blurred neurons, verified."""
+    program, variables = noisy_problem()
+    problem = balanced(program.X, program.y, program.weight_decay)
+    neurons = variables.copy()
+    neurons[:, :-1] = np.ldexp(variables[:, :-1], problem.exponent_X - problem.exponent_y)
+    recipe = raw_recipe(neurons)
+    r, exponent = residual_from(
+        problem, np.eye(3), recipe.neurons, recipe.blurs, recipe.blur_weights
+    )
+    sphere = Sphere(problem.X, r)
+    sphere.start()
+    bounds, blurs = [bound_of(sphere, recipe, program)], 0
+    robust = RobustDual(problem, neurons)
+    for _ in range(3):
+        limit = float(np.ldexp(problem.weight_decay, -exponent))
+        recipe = robust.retrain(sphere, limit)
+        r, exponent = residual_from(
+            problem, sphere.basis, recipe.neurons, recipe.blurs, recipe.blur_weights
+        )
+        list(sphere.replace(r))
+        bounds.append(bound_of(sphere, recipe, program))
+        blurs += len(recipe.blurs)
+        sphere.cut_worst()
+    assert blurs > 0
+    assert max(bounds[1:]) > bounds[0] > 0
+    assert max(bounds) <= program.objective(variables)
+
+
+def bound_of(sphere: Sphere, recipe: Recipe, program: NeuronProgram) -> float:
+    proof = written(sphere, recipe)
+    return verified_lower_bound(proof, program.X, program.y, program.weight_decay)
+
+
 def noisy_problem() -> tuple[NeuronProgram, np.ndarray]:
     rng = np.random.default_rng(0)
-    level = np.abs(rng.standard_normal((600, 1)))
-    X = level + 0.5 * rng.standard_normal((600, 3))
-    y = level[:, 0] + 0.3 * rng.standard_normal(600)
+    level = np.abs(rng.standard_normal((300, 1)))
+    X = level + 0.5 * rng.standard_normal((300, 3))
+    y = level[:, 0] + 0.3 * rng.standard_normal(300)
     program = NeuronProgram(X, y, decay(X, y, 0.003))
     w = np.linalg.lstsq(X, y, rcond=None)[0]
     return program, np.append(w, 1.0)[None]
