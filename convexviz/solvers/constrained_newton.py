@@ -18,7 +18,9 @@ from jaxtyping import Float, Int
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from convexviz.core.types import Array
-from convexviz.solvers import constrained_kernels as kernels
+from convexviz.solvers.constrained_release import leave, restart
+from convexviz.solvers.constrained_steps import advance
+from convexviz.solvers.constrained_systems import frames, newton_system, spread
 
 # Newton squares its error: one step from here is exact to rounding.
 SETTLED = 1e-21
@@ -100,7 +102,7 @@ def minimise(  # noqa: PLR0913 - where to start, and when to stop
     stalled = quiet = 0
     gained, leaving = 0.0, False
     for _ in range(max_iterations):
-        kernels.frames(V, *cones, bases, dims)
+        frames(V, *cones, bases, dims)
         decrement = 0.0
         if dims.any():
             H, right = _system(problem, V, slope, bases, dims)
@@ -109,15 +111,15 @@ def minimise(  # noqa: PLR0913 - where to start, and when to stop
             longest = float(np.linalg.norm(V, axis=1).max())
             # Flat directions give steps of any length; beyond this walls cut them alike.
             x *= min(1.0, 1e8 * longest / max(float(np.abs(x).max()), 1e-300))
-            kernels.spread(x, bases, dims, step)
-            gain = kernels.advance(problem.gram, V, slope, step, beta, *cones)
+            spread(x, bases, dims, step)
+            gain = advance(problem.gram, V, slope, step, beta, *cones)
             stalled = 0 if gain < -1e-16 * objective else stalled + 1
             gained -= gain
             if decrement > SETTLED * objective and stalled < 3:
                 continue
         slope = problem.gradient(V)
-        dropped = kernels.restart(problem.gram, V, slope, beta, *cones)
-        moved = kernels.leave(problem.gram, V, slope, scale, beta, *cones)
+        dropped = restart(problem.gram, V, slope, beta, *cones)
+        moved = leave(problem.gram, V, slope, scale, beta, *cones)
         quiet = 0 if gained > 1e-15 * objective else quiet + 1
         little = leaving and gained <= enough * objective
         leaving = True
@@ -140,9 +142,7 @@ def _system(
     starts = np.concatenate([[0], np.cumsum(dims)])
     H, right = np.empty((starts[-1], starts[-1])), np.empty(starts[-1])
     beta, units = problem.weight_decay, V / norms[:, None]
-    kernels.newton_system(
-        problem.gram, slope + beta * units, units, beta / norms, bases, starts, H, right
-    )
+    newton_system(problem.gram, slope + beta * units, units, beta / norms, bases, starts, H, right)
     return H, right
 
 

@@ -1,0 +1,130 @@
+"""Machine code of the active-set solver: Newton systems on the faces of cones.
+
+Groups, cones and faces are laid out as in `constrained_steps`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convexviz.core.compiled import compiled, compiled_sums
+from convexviz.core.cones_kernels import orthonormal
+from convexviz.core.types import Array
+from convexviz.solvers.constrained_steps import inner
+
+
+@compiled
+def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
+    V: Array, F: Array, ends: Array, faces: Array, sizes: Array, bases: Array, dims: Array
+) -> None:  # pragma: no cover - compiled
+    """Rows `bases[a, :dims[a]]`: an orthonormal basis of the face of group a, none at zero.
+
+    Dependent walls leave the face.
+    """
+    K, d = V.shape
+    A, Q, R = np.empty((d + 1, d)), np.empty((d + 1, d)), np.empty((d + 1, d + 1))
+    for a in range(K):
+        dims[a] = 0
+        if inner(V[a], V[a]) == 0.0:
+            sizes[a] = 0
+            continue
+        k = sizes[a]
+        while True:
+            for i in range(k):
+                for t in range(d):
+                    A[i, t] = F[ends[a] + faces[a, i], t]
+            rank = orthonormal(A, k, Q, R)
+            if rank == k:
+                break
+            for i in range(rank, k - 1):
+                faces[a, i] = faces[a, i + 1]
+            k -= 1
+        sizes[a] = k
+        for i in range(k, d):
+            best, axis = -1.0, 0
+            for j in range(d):
+                left = 1.0
+                for t in range(i):
+                    left -= Q[t, j] * Q[t, j]
+                if left > best:
+                    best, axis = left, j
+            for t in range(d):
+                Q[i, t] = 0.0
+            Q[i, axis] = 1.0
+            for _ in range(2):
+                for j in range(i):
+                    s = 0.0
+                    for t in range(d):
+                        s += Q[j, t] * Q[i, t]
+                    for t in range(d):
+                        Q[i, t] -= s * Q[j, t]
+                s = 0.0
+                for t in range(d):
+                    s += Q[i, t] * Q[i, t]
+                s = np.sqrt(s)
+                for t in range(d):
+                    Q[i, t] /= s
+        dims[a] = d - k
+        for i in range(d - k):
+            for t in range(d):
+                bases[a, i, t] = Q[k + i, t]
+        for i in range(d - k, d):
+            for t in range(d):
+                bases[a, i, t] = 0.0
+
+
+@compiled_sums
+def newton_system(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
+    gram: Array,
+    slope: Array,
+    units: Array,
+    bends: Array,
+    bases: Array,
+    starts: Array,
+    H: Array,
+    right: Array,
+) -> None:  # pragma: no cover - compiled
+    """Hessian and negative gradient on the faces: `N'G N + bends (I - u u')`, `-N'slope`."""
+    K, d = units.shape
+    along, half = np.empty(d), np.empty((d, K * d))
+    for a in range(K):
+        at, k = starts[a], starts[a + 1] - starts[a]
+        for i in range(k):
+            for j in range((a + 1) * d):
+                half[i, j] = 0.0
+            for t in range(d):
+                n, row = bases[a, i, t], gram[a * d + t]
+                for j in range((a + 1) * d):
+                    half[i, j] += n * row[j]
+        for e in range(a + 1):
+            for i in range(k):
+                for j in range(starts[e + 1] - starts[e]):
+                    s = 0.0
+                    for t in range(d):
+                        s += half[i, e * d + t] * bases[e, j, t]
+                    H[at + i, starts[e] + j] = s
+                    H[starts[e] + j, at + i] = s
+        for i in range(k):
+            s, u = 0.0, 0.0
+            for t in range(d):
+                s += bases[a, i, t] * slope[a, t]
+                u += bases[a, i, t] * units[a, t]
+            right[at + i] = -s
+            along[i] = u
+        for i in range(k):
+            H[at + i, at + i] += bends[a]
+            for j in range(k):
+                H[at + i, at + j] -= bends[a] * along[i] * along[j]
+
+
+@compiled
+def spread(x: Array, bases: Array, dims: Array, step: Array) -> None:  # pragma: no cover - compiled
+    """The step of every group from its coordinates on its face."""
+    at = 0
+    for a in range(len(dims)):
+        for t in range(step.shape[1]):
+            s = 0.0
+            for i in range(dims[a]):
+                s += x[at + i] * bases[a, i, t]
+            step[a, t] = s
+        at += dims[a]
