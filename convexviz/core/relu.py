@@ -22,7 +22,7 @@ from convexviz.core.cones import cone_of, unit_rows
 from convexviz.core.masked import adjoint, predict
 from convexviz.core.network import Network
 from convexviz.core.program import AbstractConvexProgram
-from convexviz.core.relu_data import ReluData
+from convexviz.core.relu_data import ReluData, lengths_of
 from convexviz.core.solution import Certificate, Scope
 from convexviz.core.types import Array
 from convexviz.errors import IncompatibleSolver, SpecError
@@ -103,7 +103,7 @@ class ReluProgram(AbstractConvexProgram):
     def violation(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, "2 P"]:
         """How far each group is outside its cone: the deepest unit row over the largest norm."""
         deepest = np.zeros(variables.shape[:2])
-        norms = np.linalg.norm(variables, axis=2)
+        norms = lengths_of(variables)
         if not norms.any():
             return deepest
         signs, groups = np.nonzero(norms)
@@ -113,13 +113,15 @@ class ReluProgram(AbstractConvexProgram):
 
     def feasible(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, "2 P d"]:
         """The nearest point that meets every cone: each group projected onto its own."""
-        out = variables.copy()
-        for sign, group in np.argwhere(self.violation(variables) > EXACT):
-            out[sign, group] = self.data.cone(int(group)).project(variables[sign, group]).point
+        unit = float(np.abs(variables).max(initial=0.0)) or 1.0
+        small = variables / unit  # squares of 1e200 would overflow
+        out = small.copy()
+        for sign, group in np.argwhere(self.violation(small) > EXACT):
+            out[sign, group] = self.data.cone(int(group)).project(small[sign, group]).point
         for sign, group in np.argwhere(self.violation(out) > EXACT):  # facets that missed a row
             cone = cone_of(*unit_rows(self.X), self.arrangements.patterns[:, group])
-            out[sign, group] = cone.project(variables[sign, group]).point
-        return out
+            out[sign, group] = cone.project(small[sign, group]).point
+        return np.where(out == small, variables, unit * out)
 
     def objective(self, variables: Array) -> float:
         """The convex objective; `inf` where a cone is violated by more than TOLERANCE."""
@@ -136,7 +138,7 @@ class ReluProgram(AbstractConvexProgram):
         r = self.y - self.fit(np.nan_to_num(variables) if point is None else point)
         primal = np.inf if point is None else self._value(point, r)
         along = abs(float(self.y @ r))
-        unneeded = self.weight_decay * float(r @ r) / along if along else np.inf
+        unneeded = self.weight_decay * (float(r @ r) / along) if along else np.inf
         dual = dual_value(self.y, r, self.largest_correlation(r, unneeded), self.weight_decay)
         return Certificate(primal, min(dual, primal), self.scope)
 
@@ -146,8 +148,12 @@ class ReluProgram(AbstractConvexProgram):
         Values below `unneeded` are not told apart, and then `unneeded` is returned.
         """
         c = self.correlations(r)
+        unit = float(np.abs(c).max(initial=0.0))  # squares of 1e-200 would be zero
+        if unit == 0.0:
+            return 0.0
+        c = c / unit
         sizes = np.linalg.norm(c, axis=1)
-        largest = min(unneeded, float(sizes.max(initial=0.0)))
+        largest = min(unneeded / unit, float(sizes.max(initial=0.0)))
         order = np.argsort(-sizes)
         order = order[sizes[order] > largest]
         count = 8  # the longest first: they may make the others unneeded
@@ -156,7 +162,7 @@ class ReluProgram(AbstractConvexProgram):
             chosen, order = order[:count], order[count:]
             largest = self.data.largest_projection(c[chosen], chosen, largest)
             order, count = order[sizes[order] > largest], 2 * count
-        return largest
+        return largest * unit
 
     def to_network(self, variables: Array) -> Network:
         """`w_i -> (w_i/sqrt|w_i|, +sqrt|w_i|)`, `z_i -> (z_i/sqrt|z_i|, -sqrt|z_i|)`.
@@ -165,7 +171,7 @@ class ReluProgram(AbstractConvexProgram):
         """
         groups = variables.reshape(-1, variables.shape[2])
         signs = np.repeat([1.0, -1.0], variables.shape[1])
-        norms = np.linalg.norm(groups, axis=1)
+        norms = lengths_of(groups)
         roots = np.sqrt(norms[norms > 0])
         first = groups[norms > 0] / roots[:, None]
         second = (signs[norms > 0] * roots)[:, None]
@@ -202,7 +208,7 @@ class ReluProgram(AbstractConvexProgram):
         return self.feasible(found.astype(np.float64))
 
     def _value(self, point: Float[np.ndarray, "2 P d"], r: Float[np.ndarray, " n"]) -> float:
-        lengths = np.linalg.norm(point, axis=2).sum()
+        lengths = lengths_of(point).sum()
         return float(0.5 * (r @ r) + self.weight_decay * lengths)
 
     def _as_feasible(

@@ -137,7 +137,7 @@ class ReluData:
         owner = np.repeat(np.arange(len(points)), [len(w) for w in where])
         W = np.concatenate(filters).T if len(groups) else np.zeros((self.X.shape[1], 0))
         worst, sums = np.zeros(len(groups)), np.zeros((2, len(points)))
-        lengths = self.once("lengths", lambda: np.linalg.norm(self.X, axis=1))
+        lengths = self.once("lengths", lambda: np.sum(self.X * self.unit_rows, axis=1))
         for start, block in self._blocks(width):
             r = np.repeat(self.y[start : start + len(block), None], len(points), axis=1)
             T = block @ W
@@ -146,9 +146,10 @@ class ReluData:
             sums[1] += self.y[start : start + len(block)] @ r
         found = []
         for k in range(len(points)):
-            norm = np.linalg.norm(filters[k], axis=1).max(initial=0.0)
+            norm = float(lengths_of(filters[k]).max(initial=0.0))
             deepest = -float(worst[owner == k].min(initial=0.0))
-            found.append((float(sums[0, k]), float(sums[1, k]), deepest / norm if norm else 0.0))
+            outside = deepest / norm if norm else 0.0
+            found.append((float(sums[0, k]), float(sums[1, k]), outside))
         return found
 
     def _blocks(self, width: int) -> list[tuple[int, Array]]:
@@ -160,6 +161,14 @@ class ReluData:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
+
+
+def lengths_of(V: Float[np.ndarray, "*groups d"]) -> Float[np.ndarray, "*groups"]:
+    """Norms along the last axis, of numbers whose squares may be out of range."""
+    unit = float(np.abs(V).max(initial=0.0))
+    if unit == 0.0:
+        return np.zeros(V.shape[:-1])
+    return unit * np.linalg.norm(V / unit, axis=-1)
 
 
 def _unit(X: Array) -> Array:

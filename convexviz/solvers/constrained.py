@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.relu import EXACT, ReluProgram
+from convexviz.core.relu_data import lengths_of
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
@@ -159,7 +160,7 @@ class ActiveSet(AbstractSolver):
         found = program.data.evaluate([draft.variables for draft in drafts])
         solutions = []
         for draft, (squares, along, outside) in zip(drafts, found, strict=True):
-            solution = draft.solution(squares, along, self.tolerance, outside <= EXACT)
+            solution = draft.solution(squares, along, self.tolerance, bool(outside <= EXACT))
             if solution.status is Status.MAX_ITERATIONS:  # rounding, or a repair: look closely
                 trace = draft.monitor.trace
                 again = self.solve_from(draft.program, draft.variables)
@@ -180,7 +181,7 @@ class _Draft:
     def solution(self, squares: float, along: float, tolerance: float, feasible: bool) -> Solution:
         """The certificate from the data's `r'r` and `y'r` and the Gram's correlations."""
         scale, beta = self.search.workspace.loss_scale, self.program.weight_decay
-        primal = 0.5 * squares + beta * float(np.linalg.norm(self.variables, axis=2).sum())
+        primal = 0.5 * squares + beta * float(lengths_of(self.variables).sum())
         dual = scale * self.search.lower_bound(squares / scale, along / scale)
         certificate = Certificate(primal, min(dual, primal), self.program.scope)
         status = Status.MAX_ITERATIONS

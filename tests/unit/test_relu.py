@@ -208,6 +208,132 @@ def test_a_path_agrees_with_single_solves() -> None:
         )
 
 
+def image(size: int, P: int, beta: float, seed: int = 0) -> ReluProgram:
+    """A blocky picture, noise, and 3x3 patches: many more rows than columns."""
+    rng = np.random.default_rng(seed)
+    clean = np.kron(rng.random((size // 8, size // 8)), np.ones((8, 8)))
+    noisy = clean + 0.1 * rng.standard_normal(clean.shape)
+    shifts = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+    X = np.stack([np.roll(noisy, shift, (0, 1)).ravel() for shift in shifts], axis=1)
+    program = ReluProgram(X, clean.ravel(), sample(X, P, rng), 1.0)
+    return program.with_weight_decay(beta * program.beta_max)
+
+
+# 3 s: a 64 by 64 image, solved once along the path and once value by value.
+def test_a_path_over_an_image_agrees_with_single_solves_and_with_its_own_data() -> None:
+    program = image(64, 20, 1.0)
+    betas = program.beta_max * np.array([1.01, 0.3, 0.03, 1e-3])
+    path = ActiveSet(tolerance=1e-8).path(program, betas)
+    assert not path[0].variables.any()
+    for beta, solution in zip(betas, path, strict=True):
+        here = program.with_weight_decay(float(beta))
+        alone = ActiveSet(tolerance=1e-8).solve(here).require_optimal().certificate
+        found = solution.require_optimal().certificate
+        # The path's bound comes from the Gram, with a margin: the data may only confirm it.
+        exact = here.certify(solution.variables)
+        assert found.dual <= exact.dual * (1 + 1e-12)
+        assert found.primal == pytest.approx(exact.primal, rel=1e-12)
+        assert found.primal == pytest.approx(alone.primal, rel=2e-8)
+        assert here.violation(solution.variables).max() <= 1e-13
+
+
+# 2 s, and more where loops are compiled first: the size that a lab opens on.
+def test_a_real_image_is_solved_on_few_rows_and_certified_on_all() -> None:
+    program = image(128, 30, 1e-3)
+    solution = ActiveSet(tolerance=1e-7).solve(program).require_optimal()
+    kept = [len(ids) for ids in program.data.facets(range(30))]
+    assert np.median(kept) < 0.05 * len(program.X)
+    assert program.violation(solution.variables).max() <= 1e-13
+    network = program.to_network(solution.variables)
+    assert network.n_neurons >= 2
+    assert network.objective(program.X, program.y[:, None]) == pytest.approx(
+        solution.certificate.primal, rel=1e-10
+    )
+
+
+def test_a_path_of_an_image_is_cancelled_between_two_rounds() -> None:
+    program = image(32, 8, 1.0)
+
+    def stop(progress: Progress) -> None:
+        if progress.primal < 0.2 * program.y @ program.y:
+            raise Cancelled("the visitor left")
+
+    betas = program.beta_max * np.array([0.9, 0.1, 0.01])
+    path = ActiveSet(tolerance=1e-9).path(program, betas, on_iteration=stop)
+    assert 1 <= len(path) < 3
+    assert path[-1].status is Status.CANCELLED
+    assert all(solution.status is Status.OPTIMAL for solution in path[:-1])
+    assert np.isfinite(path[-1].certificate.primal)
+
+
+def test_weight_decays_share_what_is_known_of_the_data() -> None:
+    program = small()
+    other = program.with_weight_decay(0.1)
+    assert other.data is program.data
+    assert replace(program, y=program.y + 1).data is not program.data
+    with pytest.raises(SpecError, match="weight_decay"):
+        program.with_weight_decay(-1.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_beta_max_is_where_the_optimum_becomes_zero(seed: int) -> None:
+    program = small(seed=seed)
+    above = ActiveSet(1e-9).solve(program.with_weight_decay(program.beta_max * (1 + 1e-9)))
+    below = ActiveSet(1e-12).solve(program.with_weight_decay(program.beta_max * (1 - 1e-4)))
+    assert not above.variables.any()
+    assert below.variables.any()
+    assert below.certificate.primal < above.certificate.primal
+
+
+# 3 s: the smallest weight decays have the most neurons.
+@pytest.mark.parametrize("share", [1e-3, 1e-4])
+def test_many_neurons_at_small_weight_decay_are_certified(share: float) -> None:
+    rng = np.random.default_rng(4)
+    X, y = rng.standard_normal((60, 5)), rng.standard_normal(60)
+    program = ReluProgram(X, y, sample(X, 20, rng), 0.0)
+    program = program.with_weight_decay(share * program.beta_max)
+    solution = ActiveSet(tolerance=1e-9).solve(program).require_optimal()
+    assert np.count_nonzero(solution.variables.any(axis=2)) >= 12
+
+
+@pytest.mark.parametrize("x_scale", [1e-150, 1e150])
+@pytest.mark.parametrize("y_scale", [1e-140, 1.0, 1e140])
+def test_data_of_any_scale_have_the_same_network(x_scale: float, y_scale: float) -> None:
+    program = small(seed=7)
+    expected = ActiveSet(tolerance=1e-9).solve(program).certificate.primal
+    scaled = ReluProgram(
+        x_scale * program.X,
+        y_scale * program.y,
+        program.arrangements,
+        program.weight_decay * x_scale * y_scale,
+    )
+    solution = ActiveSet(tolerance=1e-9).solve(scaled).require_optimal()
+    assert solution.certificate.primal == pytest.approx(expected * y_scale**2, rel=1e-8)
+    assert scaled.beta_max == pytest.approx(program.beta_max * x_scale * y_scale, rel=1e-12)
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), kind=st.integers(0, 4))
+def test_degenerate_images_are_certified(seed: int, kind: int) -> None:
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((200, 3)), rng.standard_normal(200)
+    if kind == 0:
+        X = np.round(X)  # repeated rows, zero rows
+    elif kind == 1:
+        X[:, 2] = X[:, 0] - X[:, 1]  # rank-deficient
+    elif kind == 2:
+        X = np.abs(X)  # every row on one side
+    elif kind == 3:
+        X = np.repeat(X[:4], 50, axis=0)  # four distinct rows
+    elif kind == 4:
+        X[:, 1] = 1.0  # a constant column
+    program = ReluProgram(X, y, sample(X, 6, rng), 0.0)
+    program = program.with_weight_decay(0.02 * max(program.beta_max, 1e-3))
+    solution = ActiveSet(tolerance=1e-8).solve(program).require_optimal()
+    assert program.violation(solution.variables).max() <= 1e-12
+    assert solution.certificate.dual >= 0
+
+
 def test_one_iteration_is_reported_as_unfinished_and_never_worse_than_zero() -> None:
     program = small(seed=5, n=8, beta=0.01)
     solution = ActiveSet(tolerance=1e-12, max_iterations=1).solve(program)
