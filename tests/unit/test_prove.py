@@ -14,8 +14,6 @@ from convexviz.experiments.result import Result
 from convexviz.experiments.run import request
 from convexviz.experiments.verify import verify
 
-# In a new clone the first search compiles for most of a minute under the shape checks.
-pytestmark = pytest.mark.timeout(300)
 
 FIELDS = {
     "dataset": "tiny",
