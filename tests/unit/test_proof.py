@@ -45,7 +45,9 @@ def optimum(program: NeuronProgram) -> tuple[float, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def proof(program: NeuronProgram, optimum: tuple[float, np.ndarray]) -> Proof:
-    return BranchAndBound(max_seconds=0.5).prove(program, optimum[1]).proof
+    search = BranchAndBound(max_seconds=0.5)
+    search.prove(program, optimum[1])  # in a new clone this one compiles
+    return search.prove(program, optimum[1]).proof
 
 
 def bound(proof: Proof, program: NeuronProgram) -> float:
