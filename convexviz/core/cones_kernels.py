@@ -16,11 +16,14 @@ DEPENDENT = 1e-24  # squared distance of a unit row to the span of others: below
 
 @compiled
 def orthonormal(  # noqa: C901 - a compiled loop
-    A: Array, k: int, Q: Array, R: Array
+    A: Array, start: int, k: int, Q: Array, R: Array
 ) -> int:  # pragma: no cover - compiled
-    """Rows `A[:k]` as `R' Q`, Gram-Schmidt twice; the number of leading independent rows."""
+    """Rows `A[:k]` as `R' Q`, Gram-Schmidt twice; the number of leading independent rows.
+
+    The rows before `start` are done already.
+    """
     d = A.shape[1]
-    for i in range(k):
+    for i in range(start, k):
         size = 0.0
         for t in range(d):
             Q[i, t] = A[i, t]
@@ -77,7 +80,7 @@ def project_on_rows(  # noqa: C901, PLR0912, PLR0913, PLR0915 - a compiled loop
     for i in range(k):
         multipliers[i] = 0.0
         inside[rows[i]] = True
-    warm = k > 0
+    warm, ready = k > 0, 0  # rows of Q that belong to the first of `rows`
     for _ in range(30 * d + 100):
         if not warm:
             if stop > 0.0:
@@ -101,10 +104,11 @@ def project_on_rows(  # noqa: C901, PLR0912, PLR0913, PLR0915 - a compiled loop
             k += 1
         first, warm = warm, False
         while k > 0:
-            for i in range(k):
+            for i in range(ready, k):
                 for t in range(d):
                     A[i, t] = F[first_row + rows[i], t]
-            rank = orthonormal(A, k, Q, R)
+            rank = orthonormal(A, ready, k, Q, R)
+            ready = rank
             if rank < k:  # the first dependent row goes, and is not asked again
                 inside[rows[rank]], refused[rows[rank]] = False, True
                 for i in range(rank, k - 1):
@@ -136,7 +140,7 @@ def project_on_rows(  # noqa: C901, PLR0912, PLR0913, PLR0915 - a compiled loop
             if not first:
                 for i in range(k):
                     multipliers[i] += part * (new[i] - multipliers[i])
-            inside[rows[out]] = False
+            inside[rows[out]], ready = False, out
             for i in range(out, k - 1):
                 rows[i], multipliers[i] = rows[i + 1], multipliers[i + 1]
             k -= 1

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from convexviz.core.types import Array
 from convexviz.solvers.constrained_release import leave, restart
@@ -155,11 +155,10 @@ def _solve(H: Array, right: Float[np.ndarray, " m"], scale: float) -> Float[np.n
     for ridge in (1e-14, 1e-12, 1e-9, 1e-6):
         shifted = H.copy()
         shifted.flat[:: len(H) + 1] += max(ridge * scale, 1e-300)
-        try:
-            factor = cho_factor(shifted, overwrite_a=True, check_finite=False)
-        except LinAlgError:
+        factor, failed = dpotrf(shifted.T, lower=False, overwrite_a=True)
+        if failed:
             continue
-        x: Float[np.ndarray, " m"] = cho_solve(factor, right, check_finite=False)
+        x: Float[np.ndarray, " m"] = dpotrs(factor, right, lower=False)[0]
         if np.isfinite(x).all():
             return x
     return right / max(size, 1e-300)

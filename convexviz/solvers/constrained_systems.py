@@ -33,7 +33,7 @@ def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
             for i in range(k):
                 for t in range(d):
                     A[i, t] = F[ends[a] + faces[a, i], t]
-            rank = orthonormal(A, k, Q, R)
+            rank = orthonormal(A, 0, k, Q, R)
             if rank == k:
                 break
             for i in range(rank, k - 1):
