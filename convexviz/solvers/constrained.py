@@ -161,6 +161,11 @@ class ActiveSet(AbstractSolver):
         solutions = []
         for draft, (squares, along, outside) in zip(drafts, found, strict=True):
             solution = draft.solution(squares, along, self.tolerance, bool(outside <= EXACT))
+            if solution.status is Status.OPTIMAL:  # the Gram's rounding is in no printed bound
+                certificate = draft.program.certify(solution.variables)
+                met = certificate.relative_gap <= self.tolerance
+                status = Status.OPTIMAL if met else Status.MAX_ITERATIONS
+                solution = replace(solution, certificate=certificate, status=status)
             if solution.status is Status.MAX_ITERATIONS:  # rounding, or a repair: look closely
                 trace = draft.monitor.trace
                 again = self.solve_from(draft.program, draft.variables)
