@@ -197,8 +197,15 @@ class _Run:
     def solve(self, program: GatedProgram, start: Array | None, on: OnIteration) -> Solution:
         monitor = Monitor(self.options.tolerance, on)
         beta = self.coordinates.beta(program.weight_decay)
-        point = self.start(beta) if start is None else self.at(self.coordinates.inward(start))
-        point, certificate = self._descend(point, beta, monitor)
+        if program.weight_decay >= program.beta_max:  # sweeps would leave the last bit of a sum
+            point = self.at(
+                self.coordinates.inward(np.zeros((self.patterns.shape[1], program.X.shape[1])))
+            )
+            certificate = program.certify(self.coordinates.outward(point.W))
+            monitor.record(certificate)
+        else:
+            point = self.start(beta) if start is None else self.at(self.coordinates.inward(start))
+            point, certificate = self._descend(point, beta, monitor)
         self.optima = [*self.optima[-1:], replace(point, beta=beta)]
         W = self.coordinates.outward(point.W)
         if not self.coordinates.same:
