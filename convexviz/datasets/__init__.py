@@ -12,9 +12,10 @@ from convexviz.registries import callable_as_registry
 @cache
 def registry() -> dict[str, Dataset]:
     """Name -> data set, the ones that need no download first."""
-    from convexviz.datasets import bundled, synthetic
+    from convexviz.datasets import bundled, celeba, cifar, fastmri, idx, synthetic
 
-    return {dataset.name: dataset for dataset in (*bundled.DATASETS, *synthetic.DATASETS)}
+    modules = (bundled, synthetic, idx, cifar, celeba, fastmri)
+    return {dataset.name: dataset for module in modules for dataset in module.DATASETS}
 
 
 def get(name: str) -> Dataset:

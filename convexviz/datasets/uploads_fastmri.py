@@ -140,19 +140,24 @@ def _check_sizes(name: str, found: h5py.h5d.DatasetID, file_size: int) -> None:
         )
 
 
-def _volumes(file: IO[bytes]) -> dict[str, Volume]:
+def volumes(file: IO[bytes]) -> dict[str, Volume]:
+    """The k-space and the targets of an open file, each checked and none of them read.
+
+    Raises:
+        DataError: there is none, or one of them is not what a fastMRI volume holds.
+    """
     file.seek(0, 2)
     size = file.tell()
     opened = h5py.File(file, "r")
     found = (_volume(opened, name, size) for name in (_KSPACE, *_TARGETS))
-    volumes = {volume.name: volume for volume in found if volume is not None}
-    if not volumes:
+    named = {volume.name: volume for volume in found if volume is not None}
+    if not named:
         names = ", ".join((_KSPACE, *_TARGETS))
         raise DataError(f"HDF5 file must be a fastMRI volume with one of {names}; it has none")
-    return volumes
+    return named
 
 
-def _crop(volumes: dict[str, Volume]) -> tuple[int, int]:
+def crop_of(volumes: dict[str, Volume]) -> tuple[int, int]:
     """The target's sides where the file has a target, else 320, never more than there is."""
     whole = volumes[_KSPACE].sides
     target = next((volumes[name].sides for name in _TARGETS if name in volumes), (CROP, CROP))
@@ -161,9 +166,9 @@ def _crop(volumes: dict[str, Volume]) -> tuple[int, int]:
 
 def describe(file: IO[bytes], _kind: str) -> Contents:
     """What the headers say that the file holds."""
-    volumes = _volumes(file)
+    found = volumes(file)
     choices, warnings = [], []
-    for name, volume in volumes.items():
+    for name, volume in found.items():
         height, width = volume.sides
         coils = volume.values.shape[1] if volume.values.ndim == 4 else 1
         made = "magnitude of the inverse Fourier transform" if name == _KSPACE else "as stored"
@@ -175,25 +180,25 @@ def describe(file: IO[bytes], _kind: str) -> Contents:
                 slices=volume.slices,
                 height=height,
                 width=width,
-                crop=_crop(volumes) if name == _KSPACE else None,
+                crop=crop_of(found) if name == _KSPACE else None,
                 says=f"{made}, over its largest value",
             )
         )
-    root = _root(next(iter(volumes.values())).values.file)
-    if _KSPACE in volumes and root.links.exists(b"mask"):
+    root = _root(next(iter(found.values())).values.file)
+    if _KSPACE in found and root.links.exists(b"mask"):
         warnings.append("k-space is undersampled: what was not measured counts as zero")
     return Contents(tuple(choices), tuple(warnings))
 
 
 def load(file: IO[bytes], _kind: str, wanted: Wanted) -> list[Num[np.ndarray, "h w"]]:
     """The images wanted, each in [0, 1]."""
-    volumes = _volumes(file)
-    if wanted.name not in volumes:
-        raise DataError(f"choice must be one of {', '.join(volumes)}, got {wanted.name!r}")
-    volume = volumes[wanted.name]
+    found = volumes(file)
+    if wanted.name not in found:
+        raise DataError(f"choice must be one of {', '.join(found)}, got {wanted.name!r}")
+    volume = found[wanted.name]
     crop = wanted.crop
     if crop is None and volume.name == _KSPACE:
-        crop = _crop(volumes)
+        crop = crop_of(found)
     images = []
     for index in wanted.slices:
         check_index(index, volume.slices)

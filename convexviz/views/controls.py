@@ -8,8 +8,10 @@ from typing import Any
 
 import streamlit as st
 
+from convexviz import datasets
 from convexviz.architectures.base import Architecture, params
 from convexviz.architectures.spec import Field
+from convexviz.datasets.places import is_here
 
 CHOICE_TITLES = {
     "mri": "MRI slice",
@@ -143,10 +145,10 @@ def _drawn(field: Field, key: str, starts: _Starts) -> Any:
     if field.kind is str:
         chosen = st.segmented_control(
             label,
-            [choice for choice in field.param.choices if choice != "given"],
+            _choices(field, start),
             default=start,
             required=True,
-            format_func=lambda choice: CHOICE_TITLES.get(choice, choice),
+            format_func=_title,
             key=key,
             help=words,
         )
@@ -154,6 +156,21 @@ def _drawn(field: Field, key: str, starts: _Starts) -> Any:
     step: Any = 1 if field.kind is int else 0.01
     low, high = field.kind(field.param.low), field.kind(_high(field))
     return st.number_input(label, low, high, start, step=step, key=key, help=words)
+
+
+def _choices(field: Field, start: Any) -> list[str]:
+    """The choices that can be had: data sets that are not on this machine are left out."""
+    known = datasets.registry() if field.name == "dataset" else {}
+    return [
+        choice
+        for choice in field.param.choices
+        if choice != "given" and (choice == start or choice not in known or is_here(known[choice]))
+    ]
+
+
+def _title(choice: str) -> str:
+    known = datasets.registry().get(choice)
+    return CHOICE_TITLES.get(choice) or (known.title if known else choice)
 
 
 def _high(field: Field) -> float:

@@ -10,7 +10,12 @@ from convexviz.architectures.spec import Param
 from convexviz.errors import SpecError
 
 GIVEN = "given"  # the dataset's name where the arrays come from the caller
-DATASETS = ("mri", "camera", "digits", "shapes", "tiny", GIVEN)
+SHIPPED = ("mri", "camera", "digits", "shapes", "tiny")
+ELSEWHERE = (
+    "mnist", "fashion_mnist", "cifar10", "cifar100", "celeba",
+    "fastmri_singlecoil", "fastmri_multicoil",
+)  # fmt: skip
+DATASETS = (*SHIPPED, *ELSEWHERE, GIVEN)
 
 
 @dataclass(frozen=True, kw_only=True)
