@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from convexviz.core.network import Network
 from convexviz.core.solution import Certificate
 from convexviz.core.types import Array
 
@@ -30,8 +29,9 @@ class AbstractConvexProgram(ABC):
         """Primal and dual value at any point, trusting no solver."""
 
     @abstractmethod
-    def to_network(self, variables: Array) -> Network:
-        """The network whose non-convex objective is the convex objective at `variables`."""
+    def to_network(self, variables: Array) -> Any:
+        """The network whose non-convex objective is the convex objective at `variables`; it has
+        `n_neurons` and `predict`."""
 
     @abstractmethod
     def to_cvxpy(self) -> cp.Problem:

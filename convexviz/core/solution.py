@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -50,9 +51,11 @@ class Certificate:
 
     @property
     def relative_gap(self) -> float:
-        """`gap / |primal|`; 0 where both values are 0."""
+        """`gap / |primal|`; 0 where both values are 0, infinite where the point is not allowed."""
         if self.gap == 0.0:
             return 0.0
+        if math.isinf(self.primal):
+            return math.inf
         return self.gap / abs(self.primal) if self.primal else float("inf")
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from convexviz.errors import SpecError
 from convexviz.experiments.run import request
 from convexviz.solvers.descent import Options, Run
-from convexviz.solvers.descent import descend as train
 
 MAX_STARTS = 1000
 
@@ -32,6 +31,7 @@ class Descent:
     Attributes:
         objectives: (seeds, records): the network's objective, weight decay included.
         seconds: (seeds, records): wall clock since the start, set-up included.
+        records: (seeds, records) each: what else descent measured of itself, by name.
         best: the trained network of the best start, in the architecture's own terms.
         best_objective: its objective, re-evaluated in float64.
         seeds: the seed of each start; where `on_record` raised Cancelled, of those that ended
@@ -45,6 +45,7 @@ class Descent:
     seeds: tuple[int, ...]
     best_objective: float
     options: Options
+    records: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     best: Any = field(default=None, compare=False)
 
 
@@ -56,7 +57,8 @@ def descend(  # noqa: PLR0913 - the public API is fixed
     steps: int = 500,
     seeds: int | Iterable[int] = 3,
     optimizer: str = "adam",
-    learning_rate: float | None = None,
+    learning_rate: float | tuple[float, float] | None = None,
+    scheme: str | None = None,
     device: str = "cpu",
     on_record: OnRecord | None = None,
     **fields: Any,
@@ -64,12 +66,13 @@ def descend(  # noqa: PLR0913 - the public API is fixed
     """Train the network itself, full batch, on the objective that `solve` certifies.
 
     `seeds` is a number of starts or the seeds themselves. A gated network of `width` neurons
-    takes its gates from the same arrangement, in turn.
+    takes its gates from the same arrangement, in turn. A game of two players has a `scheme`
+    (`"simultaneous"`, `"alternating"` or `"extragradient"`) and may have two learning rates.
 
     Raises:
         SpecError, DataError: as `solve`; also for a refused option.
     """
-    options = Options(int_of(width), int_of(steps), optimizer, learning_rate, device)
+    options = Options(int_of(width), int_of(steps), optimizer, learning_rate, device, scheme=scheme)
     starts = _seeds(seeds)
     if not (on_record is None or callable(on_record)):
         raise SpecError(f"on_record must be a function, got {on_record!r}")
@@ -78,7 +81,7 @@ def descend(  # noqa: PLR0913 - the public API is fixed
     report = on_record or _silent
     runs: list[Run] = []
     for i, seed in enumerate(starts):
-        run = train(problem, options, seed, partial(report, i))
+        run: Run = problem.train(options, seed, partial(report, i))
         if runs and run.cancelled:
             break  # the starts that ended are whole; this one is not
         runs.append(run)
@@ -93,6 +96,7 @@ def descend(  # noqa: PLR0913 - the public API is fixed
         seeds=starts[: len(runs)],
         best_objective=best.objective,
         options=options,
+        records={name: np.array([run.records[name] for run in runs]) for name in best.records},
         best=problem.finish(best.network),
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numbers
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +18,73 @@ if TYPE_CHECKING:
     import torch
 
 OPTIMIZERS = ("adam", "sgd", "lbfgs")
+SCHEMES = ("simultaneous", "alternating", "extragradient")
 MAX_BYTES = 8 * 2**30
 _SMALL = 10**6  # entries of X up to which float64 costs nothing worth saving
 _SCALE = 0.1
 _RATE = {"adam": 1e-2, "sgd": 1e-2, "lbfgs": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How descent is run; `learning_rate=None` takes the optimiser's default.
+
+    A game of two players also has a `scheme`, the order of their steps, and takes a pair of
+    learning rates: of the one that descends, and of the one that ascends.
+
+    Raises:
+        SpecError: width or steps is no positive integer, optimizer none of OPTIMIZERS, scheme none
+            of SCHEMES, or learning_rate neither None nor positive. (`Any`: what callers gave is
+            checked here.)
+    """
+
+    width: Any = 64
+    steps: Any = 500
+    optimizer: Any = "adam"
+    learning_rate: Any = None
+    device: str = "cpu"
+    records: int = 60
+    scheme: Any = None
+
+    def __post_init__(self) -> None:
+        for name, low in (("width", 1), ("steps", 1), ("records", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+                raise SpecError(f"{name} must be an integer >= {low}, got {value!r}")
+        if self.optimizer not in OPTIMIZERS:
+            raise SpecError(
+                f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
+            )
+        if self.scheme is not None and self.scheme not in SCHEMES:
+            raise SpecError(f"scheme must be one of {', '.join(SCHEMES)}, got {self.scheme!r}")
+        rate = self.learning_rate
+        pair = isinstance(rate, tuple) and len(rate) == 2
+        if rate is not None and not all(map(_is_rate, rate if pair else [rate])):
+            raise SpecError(f"learning_rate must be a positive, finite number, got {rate!r}")
+
+
+def _is_rate(rate: Any) -> bool:
+    real = isinstance(rate, numbers.Real) and not isinstance(rate, bool)
+    return real and bool(np.isfinite(float(rate))) and rate > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One start: objectives at the recorded steps, the clock there, and the weights at the end.
+
+    Attributes:
+        records: what else is known at each recorded step, by name.
+    """
+
+    objectives: Float[np.ndarray, " records"]
+    seconds: Float[np.ndarray, " records"]
+    network: Any
+    objective: float
+    cancelled: bool = False
+    records: Mapping[str, Float[np.ndarray, " records"]] = field(default_factory=dict)
+
+
+OnRecord = Callable[[int, float, float], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,50 +102,18 @@ class Regression:
     gates: Float[np.ndarray, "d P"] | None
     finish: Callable[[Network], Any]
 
+    def train(self, options: Options, seed: int, on_record: OnRecord) -> Run:
+        """Train from one random start; see `descend`.
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How descent is run; `learning_rate=None` takes the optimiser's default.
-
-    Raises:
-        SpecError: width or steps is no positive integer, optimizer none of OPTIMIZERS, or
-            learning_rate neither None nor positive. (`Any`: what callers gave is checked here.)
-    """
-
-    width: Any = 64
-    steps: Any = 500
-    optimizer: Any = "adam"
-    learning_rate: Any = None
-    device: str = "cpu"
-    records: int = 60
-
-    def __post_init__(self) -> None:
-        for name, low in (("width", 1), ("steps", 1), ("records", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-                raise SpecError(f"{name} must be an integer >= {low}, got {value!r}")
-        if self.optimizer not in OPTIMIZERS:
+        Raises:
+            SpecError: an option that only games have, or the hidden layer would not fit.
+        """
+        if options.scheme is not None or isinstance(options.learning_rate, tuple):
             raise SpecError(
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
+                f"scheme={options.scheme!r} and a pair of learning rates are for games of two "
+                "players; leave scheme out and give one learning_rate"
             )
-        rate = self.learning_rate
-        real = isinstance(rate, numbers.Real) and not isinstance(rate, bool)
-        if rate is not None and not (real and np.isfinite(float(rate)) and rate > 0):
-            raise SpecError(f"learning_rate must be a positive, finite number, got {rate!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One start: objectives at the recorded steps, the clock there, and the weights at the end."""
-
-    objectives: Float[np.ndarray, " records"]
-    seconds: Float[np.ndarray, " records"]
-    network: Network
-    objective: float
-    cancelled: bool = False
-
-
-OnRecord = Callable[[int, float, float], None]
+        return descend(self, options, seed, on_record)
 
 
 def descend(problem: Regression, options: Options, seed: int, on_record: OnRecord) -> Run:

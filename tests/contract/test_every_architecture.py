@@ -182,7 +182,7 @@ def test_what_verify_recomputes_is_what_was_stored(arch: Architecture) -> None:
 
 def test_recomputing_notices_changed_weights(arch: Architecture) -> None:
     result = solved(arch)
-    arrays = {**result.arrays, "second_layer": 1.001 * result.arrays["second_layer"]}
+    arrays = {**result.arrays, arch.weights: 1.001 * result.arrays[arch.weights]}
     certificate, _, scalars = arch.recompute(arch.spec.of(result.spec), result.data, arrays)
     assert certificate.primal > result.certificate.primal * (1 + 1e-9)
     assert scalars["network_objective"] != result.scalars["network_objective"]
