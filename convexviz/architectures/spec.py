@@ -20,8 +20,13 @@ S = TypeVar("S", bound="Spec")  # beartype takes no Self outside a class that it
 class Param:
     """How one field of a Spec is validated, labelled and swept.
 
-    Numbers lie in [low, high]; a text is one of `choices`; a bool needs neither. `help` says to a
-    visitor of the page what it does.
+    Numbers lie in [low, high]; a text is one of `choices`; a bool needs neither.
+
+    Attributes:
+        help: what it does, for a visitor of the page.
+        titles: what people read for each of `choices`, in their order.
+        page_high: what a page offers at most; Python and the command line have no such limit.
+        on_page: whether the page's settings have a control for it.
     """
 
     label: str
@@ -30,6 +35,9 @@ class Param:
     log: bool = False
     choices: tuple[str, ...] = ()
     help: str = ""
+    titles: tuple[str, ...] = ()
+    page_high: float | None = None
+    on_page: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,17 @@ class Field:
     kind: type
     default: Any
     param: Param
+
+    @property
+    def highest(self) -> float:
+        """The largest value that a page offers."""
+        high = self.param.page_high
+        return self.param.high if high is None else min(high, self.param.high)
+
+    def title_of(self, choice: str) -> str:
+        """What people read for a choice: its title, else its name as words."""
+        titles = dict(zip(self.param.choices, self.param.titles, strict=False))
+        return titles.get(choice) or choice[:1].upper() + choice[1:].replace("_", " ")
 
     @property
     def rule(self) -> str:

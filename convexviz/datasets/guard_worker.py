@@ -25,8 +25,12 @@ _READERS = {
     "npy": "convexviz.datasets.uploads_numpy",
     "npz": "convexviz.datasets.uploads_numpy",
     "fastmri": "convexviz.datasets.uploads_fastmri",
+    "csv": "convexviz.datasets.uploads_rows",
+    "rows-npy": "convexviz.datasets.uploads_rows",
+    "rows-npz": "convexviz.datasets.uploads_rows",
     "result": "convexviz.experiments.store",
 }
+_ROWS = ("csv", "rows-npy", "rows-npz")
 _NO_MORE_FILES = 3  # beside standard input, output and error: nothing can be opened, no socket made
 _FILES_OF_A_RESULT = 16
 
@@ -61,6 +65,9 @@ def read(request: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     give_up_rights(_NO_MORE_FILES)
     limit(resource.RLIMIT_NPROC, 0)
     with open(0, "rb", closefd=False) as file:
+        if kind in _ROWS:
+            rows = reader.read(file, kind)
+            return rows.facts(), rows.flat()
         if request["wanted"] is None:
             return reader.describe(file, kind).plain(), None
         wanted = Wanted.of(request["wanted"])

@@ -112,17 +112,23 @@ def _why_no_image(header: Header) -> str | None:
     return None
 
 
+def header_of(file: IO[bytes], name: str = "array", size: int | None = None) -> Header:
+    """The header of an npy file, or of a member of `size` bytes of an archive, checked."""
+    if size is None:
+        file.seek(0, 2)
+        size = file.tell()
+        file.seek(0)
+    return _header(file, name, size)
+
+
 def _npy_header(file: IO[bytes]) -> Header:
-    file.seek(0, 2)
-    size = file.tell()
-    file.seek(0)
-    header = _header(file, "array", size)
+    header = header_of(file)
     if problem := _why_no_image(header):
         raise DataError(problem)
     return header
 
 
-def _members(file: IO[bytes]) -> zipfile.ZipFile:
+def members_of(file: IO[bytes]) -> zipfile.ZipFile:
     """The archive with every declared size checked and nothing unpacked."""
     file.seek(0, 2)
     file.seek(max(0, file.tell() - 66_000))
@@ -185,7 +191,7 @@ def describe(file: IO[bytes], kind: str) -> Contents:
     """What the headers say that the file holds."""
     if kind == "npy":
         return Contents((_npy_header(file).choice(),))
-    headers, warnings = _npz_headers(_members(file))
+    headers, warnings = _npz_headers(members_of(file))
     return Contents(tuple(header.choice() for header in headers.values()), tuple(warnings))
 
 
@@ -194,7 +200,7 @@ def load(file: IO[bytes], kind: str, wanted: Wanted) -> list[Num[np.ndarray, "h 
     if kind == "npy":
         header = _npy_header(file)
         return _images(file.read(header.size), header, wanted)
-    archive = _members(file)
+    archive = members_of(file)
     headers, _ = _npz_headers(archive)
     if wanted.name not in headers:
         raise DataError(f"array must be one of {', '.join(headers)}, got {wanted.name!r}")

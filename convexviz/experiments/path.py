@@ -79,10 +79,10 @@ def solve_path(
 
     With `pick`, the weight decay is chosen too: the middle of the path, where there is one.
 
-    Deeper networks have no path: their blocks depend on each other.
+    Not every spec has a path: blocks of a deeper network depend on each other.
     """
     arch, spec = asked.arch, asked.spec
-    if arch.depth(spec) > 1:
+    if not arch.has_path(spec):
         return run(asked, report)
     started = time.perf_counter()
     program: Any = on_device(arch.build(spec, asked.arrays, ()), asked.device)

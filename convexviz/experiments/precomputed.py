@@ -2,8 +2,8 @@
 
 A stored result is a path: one file serves every weight decay of a slider, so it is named by its
 family, the key of everything but weight decay and tolerance. It carries a race as well:
-`descent_objectives` and `descent_seconds` of gradient descent on the same objective, at the asked
-weight decay.
+`descent_objectives`, `descent_seconds` and whatever else descent records of itself, on the same
+objective, at the asked weight decay.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ DESCENT: Mapping[str, Any] = {"width": 64, "steps": 400, "seeds": 3, "optimizer"
 def family(architecture: str, spec: Mapping[str, Any], data_sha256: str = "") -> str:
     """The key of all but the weight decay (the slider has it) and the tolerance (how well).
 
-    A network of several blocks has no path, so its weight decay tells it apart.
+    Where there is no path, as with several blocks, the weight decay tells results apart.
     """
     arch = architectures.get(architecture)
-    has_path = arch.depth(arch.spec.of(spec)) == 1
+    has_path = arch.has_path(arch.spec.of(spec))
     left_out = ("weight_decay", "tolerance") if has_path else ("tolerance",)
     rest = {k: value for k, value in spec.items() if k not in left_out}
     return key(architecture, rest, data_sha256)
@@ -75,5 +75,6 @@ def compute(
     if asked.arch.depth(asked.spec) > 1:
         return result
     race = descend(architecture, device=device, **DESCENT, **fields)
-    runs = {"descent_objectives": race.objectives, "descent_seconds": race.seconds}
+    records = {"objectives": race.objectives, "seconds": race.seconds, **race.records}
+    runs = {f"descent_{name}": values for name, values in records.items()}
     return replace(result, arrays={**result.arrays, **runs})

@@ -18,14 +18,14 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def prepare() -> None:
-    """Solve the smallest problem there is, so that imports and compiled code are ready."""
+    """Solve the smallest problem of each kind, so that imports and compiled code are ready."""
     import convexviz.experiments.store  # noqa: F401 - imported before it is needed
     from convexviz import architectures
     from convexviz.experiments import path
     from convexviz.experiments.run import request
 
-    asked = request("denoiser", None, dict(architectures.get("denoiser").smoke))
-    path.solve_path(asked)
+    for arch in architectures.registry().values():
+        path.solve_path(request(arch.name, None, arch.smoke))
 
 
 def solve_path(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
@@ -54,7 +54,7 @@ def prove(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Repor
 
 
 def descend(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
-    """Train the network itself with `options`; write objectives, seconds and the best objective."""
+    """Train the network itself with `options`; write all that it recorded."""
     from convexviz.experiments.descent import descend as train
 
     descent = train(
@@ -72,6 +72,7 @@ def descend(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Rep
             seconds=descent.seconds,
             seeds=np.array(descent.seeds),
             best_objective=np.array(descent.best_objective),
+            **descent.records,
         )
 
 

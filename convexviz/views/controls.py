@@ -4,34 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from convexviz import datasets
 from convexviz.architectures.base import Architecture, params
 from convexviz.architectures.spec import Field
 from convexviz.datasets.places import is_here
+from convexviz.views import heroes
 
-CHOICE_TITLES = {
-    "mri": "MRI slice",
-    "camera": "Cameraman",
-    "digits": "Digits, 8x8",
-    "shapes": "Shapes",
-    "tiny": "Tiny, 4x4",
-    "given": "Your images",
-    "relu": "ReLU",
-    "gated": "Gated",
-    "all": "All",
-    "sampled": "Sampled",
-    "adaptive": "Adaptive",
-    "circular": "Circular",
-    "zero": "Zero",
-    "none": "No",
-    "standard": "Standardise",
-}
-# What a browser session may ask for; the Python API and the command line have no such limit.
-LIMITS = {"kernel_size": 15, "n_gates": 200, "noise_std": 1.0, "blocks": 4}
+GIVEN = "given"  # the choice of a data set that the visitor brings: no button of its own
+MANY = 6  # choices: more are a list and not a row of buttons
 
 
 def address_of(arch: Architecture, name: str) -> str:
@@ -78,9 +64,10 @@ def _starts(arch: Architecture, opening: Mapping[str, Any]) -> _Starts:
 
 
 def _shown(arch: Architecture) -> list[Field]:
-    """The parameters that have a control: not the slider's, nor those with only one value."""
-    elsewhere = ("weight_decay", "tolerance", "output_kernel")
-    return [field for field in params(arch.spec).values() if field.name not in elsewhere]
+    """The parameters that have a control here: not the slider's, nor those of the hero."""
+    elsewhere = ("weight_decay", *heroes.of(arch.name).holds)
+    fields = params(arch.spec).values()
+    return [field for field in fields if field.param.on_page and field.name not in elsewhere]
 
 
 def apply(arch: Architecture, changes: Mapping[str, Any]) -> None:
@@ -116,65 +103,94 @@ def read(arch: Architecture, opening: Mapping[str, Any]) -> dict[str, Any]:
 def weight_decay(arch: Architecture, opening: float) -> float:
     """The weight decay of a network that has no path, and so no slider."""
     field = params(arch.spec)["weight_decay"]
-    start = from_address(field, st.query_params.get(address_of(arch, field.name)), opening)
+    start = held(arch, field.name, opening)
     # What the widget starts from must stay while it is the same widget.
     start = st.session_state.setdefault(f"{_key(arch, field.name)}.start", start)
     low, high = field.param.low, field.param.high
     value = st.number_input(
-        "Weight decay β", low, high, start, step=1.0, format="%g", key=_key(arch, field.name)
+        _label(field), low, high, start, step=_step(start), format="%g", key=_key(arch, field.name)
     )
-    if value != opening:
-        st.query_params[address_of(arch, field.name)] = f"{value:g}"
+    hold(arch, field.name, value, opening)
     return float(value)
+
+
+def held(arch: Architecture, name: str, opening: Any) -> Any:
+    """A parameter as the address has it: where a hero's own controls keep theirs."""
+    field = params(arch.spec)[name]
+    return from_address(field, st.query_params.get(address_of(arch, name)), opening)
+
+
+def hold(arch: Architecture, name: str, value: Any, opening: Any) -> None:
+    """Keep a parameter in the address, where it differs from how the page opens."""
+    _remember(arch, params(arch.spec)[name], value, opening)
 
 
 def _remember(arch: Architecture, field: Field, value: Any, opening: Any) -> None:
     """The address names what differs from how the page opens."""
     name = address_of(arch, field.name)
     if value != opening:
-        st.query_params[name] = str(value).lower() if field.kind is bool else str(value)
+        words = f"{value:.12g}" if field.kind is float else str(value)
+        st.query_params[name] = words.lower() if field.kind is bool else words
     elif name in st.query_params:
         del st.query_params[name]
 
 
 def _drawn(field: Field, key: str, starts: _Starts) -> Any:
-    label = field.param.label[0].upper() + field.param.label[1:]
-    start, words = starts.values[field.name], field.param.help or None
+    label, start, words = _label(field), starts.values[field.name], field.param.help or None
     if field.kind is bool:
         return st.toggle(label, start, key=key, help=words)
     if field.kind is str:
-        chosen = st.segmented_control(
-            label,
-            _choices(field, start),
-            default=start,
-            required=True,
-            format_func=_title,
-            key=key,
-            help=words,
+        return _chosen(field, key, start, label, words)
+    step: Any = 1 if field.kind is int else _step(start)
+    low, high = field.kind(field.param.low), field.kind(field.highest)
+    shape = "%g" if field.kind is float else None
+    return st.number_input(label, low, high, start, step=step, format=shape, key=key, help=words)
+
+
+def _chosen(field: Field, key: str, start: str, label: str, words: str | None) -> str:
+    """A row of buttons, or a list where there are many."""
+    choices = _choices(field, start)
+    if len(choices) > MANY:
+        at = choices.index(start)
+        return st.selectbox(
+            label, choices, at, format_func=partial(_title, field), key=key, help=words
         )
-        return chosen or start
-    step: Any = 1 if field.kind is int else 0.01
-    low, high = field.kind(field.param.low), field.kind(_high(field))
-    return st.number_input(label, low, high, start, step=step, key=key, help=words)
+    chosen = st.segmented_control(
+        label,
+        choices,
+        default=start,
+        required=True,
+        format_func=partial(_title, field),
+        key=key,
+        help=words,
+    )
+    return chosen or start
 
 
-def _choices(field: Field, start: Any) -> list[str]:
+def _choices(field: Field, start: str) -> list[str]:
     """The choices that can be had: data sets that are not on this machine are left out."""
     known = datasets.registry() if field.name == "dataset" else {}
     return [
         choice
         for choice in field.param.choices
-        if choice != "given" and (choice == start or choice not in known or is_here(known[choice]))
+        if choice != GIVEN and (choice == start or choice not in known or is_here(known[choice]))
     ]
 
 
-def _title(choice: str) -> str:
-    known = datasets.registry().get(choice)
-    return CHOICE_TITLES.get(choice) or (known.title if known else choice)
+def _title(field: Field, choice: str) -> str:
+    """The title that the parameter or, for a data set without one, its registry gives it."""
+    places = dict(zip(field.param.choices, field.param.titles, strict=False))
+    known = datasets.registry().get(choice) if field.name == "dataset" else None
+    return known.title if known and not places.get(choice) else field.title_of(choice)
 
 
-def _high(field: Field) -> float:
-    return min(field.param.high, LIMITS.get(field.name, field.param.high))
+def _label(field: Field) -> str:
+    return field.param.label[:1].upper() + field.param.label[1:]
+
+
+def _step(start: float) -> float:
+    """A tenth of the value's decade: 0.01 for 0.3, 1 for 25."""
+    return float(10.0 ** (np.floor(np.log10(abs(start))) - 1)) if start else 0.01
 
 
 def from_address(field: Field, text: str | None, opening: Any) -> Any:
@@ -184,10 +200,10 @@ def from_address(field: Field, text: str | None, opening: Any) -> Any:
     if field.kind is bool:
         return {"true": True, "false": False}.get(text.lower(), opening)
     if field.kind is str:
-        return text if text in field.param.choices and text != "given" else opening
+        return text if text in field.param.choices and text != GIVEN else opening
     try:
         value = float(text)
-        if not field.param.low <= value <= _high(field) or value != field.kind(value):
+        if not field.param.low <= value <= field.highest or value != field.kind(value):
             return opening
     except (ValueError, OverflowError):
         return opening
@@ -197,10 +213,10 @@ def from_address(field: Field, text: str | None, opening: Any) -> Any:
 def reset(arch: Architecture) -> None:
     """Every control back to how the page opens, and the address with it."""
     # The hero remembers what it last told the browser: forgetting that would not move it back.
-    inspector = f"{arch.name}.inspector"
-    kept = (owner_key(arch.name), inspector, f"{inspector}.memory", f"{arch.name}.version")
-    for name in list(st.session_state):
-        if str(name).startswith(f"{arch.name}.") and name not in kept:
+    kept = (owner_key(arch.name), f"{arch.name}.version")
+    hero = f"{arch.name}.hero"
+    for name in map(str, list(st.session_state)):
+        if name.startswith(f"{arch.name}.") and name not in kept and not name.startswith(hero):
             del st.session_state[name]
     for name in list(st.query_params):
         if name.startswith(f"{arch.name}."):

@@ -272,13 +272,11 @@ def _probe(clean: NDArray[Any]) -> Sequence[int]:
 
 
 def _quiz(result: Result) -> dict[str, Any] | None:
-    if min(result.data["clean"].shape[1:]) < 16:
-        return None
-    asked = quiz.quiz(result, result.data["clean"][0])
+    asked = quiz.ask(result)
     if asked is None:
         return None
     return {
-        "pixel": list(asked.pixel),
+        "pixel": list(asked.place),
         "question": asked.question,
         "options": list(asked.options),
         "answer": asked.options.index(asked.answer),

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from convexviz import architectures
 from convexviz.experiments import export, store
+from convexviz.experiments.export_pictures import IMAGES
 from convexviz.experiments.result import Result
 
 WORDS = {
@@ -33,7 +35,12 @@ def menu(result: Result, key: str) -> None:
         on_click="ignore",
         width="stretch",
     )
+    arch = architectures.get(result.architecture)
+    absent = set() if arch.torch_module else {"torch"}
+    absent |= set() if any(field.shape == IMAGES for field in arch.inputs) else {"png"}
     for kind, words in WORDS.items():
+        if kind in absent:
+            continue
         suffix = "zip" if kind == "torch" else kind
         st.download_button(
             words,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
+from convexviz import architectures
+
 LECTURE = "lecture"
+PAGES = Path(__file__).parents[2] / "pages"
+START = {"home": "Start", "theory": "Theory"}
 
 
 def page_config() -> None:
@@ -23,6 +30,30 @@ def through_router() -> None:
     if PagesManager.uses_pages_directory:
         PagesManager.uses_pages_directory = False
         st.rerun()
+
+
+def groups() -> dict[str, list[str]]:
+    """The pages of the navigation: beside the logo, the labs, and what is done with results.
+
+    Each is a file named as its URL: with a pages/ folder present, the first visitor after a restart
+    is told "Page not found" at any address that is not a file in it. A page that is neither the
+    start nor a lab lies in the folder like any other and is found there.
+    """
+    labs, files = list(architectures.registry()), {file.stem for file in PAGES.glob("*.py")}
+    others = sorted(files - {*START, *labs})
+    found = {"": [name for name in START if name in files], "Labs": labs, "Work": others}
+    return {title: names for title, names in found.items() if names}
+
+
+def sections() -> dict[str, list[StreamlitPage]]:
+    """The groups as Streamlit's pages, with their titles."""
+    return {title: [_page(name) for name in names] for title, names in groups().items()}
+
+
+def _page(name: str) -> StreamlitPage:
+    lab = architectures.registry().get(name)
+    title = lab.title if lab else START.get(name) or name[:1].upper() + name[1:].replace("_", " ")
+    return st.Page(f"pages/{name}.py", title=title, default=name == "home")
 
 
 def logo() -> None:

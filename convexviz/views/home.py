@@ -25,21 +25,18 @@ from convexviz.views.frame import through_router
 
 _home = make("home")
 
-LINES = {
-    "denoiser": "A network that cleans an image is a bank of linear filters. "
-    "Every pixel opens its own few.",
-    "vector_output": "The data cut the plane into cells. One of them holds each neuron, "
-    "and there are finitely many.",
-    "batch_norm": "Batch norm hides a whitening. Made explicit, the spectrum can be cut "
-    "where the noise begins.",
-    "wgan": "Against a quadratic critic the best generator is a thresholded spectrum, "
-    "in closed form.",
-}
 COVERS = {
     Scope.RELU_NETWORK: "every ReLU network",
     Scope.SAMPLED_PROGRAM: "the sampled program",
     Scope.GATED_NETWORK: "the gated network",
     Scope.GAN_GAME: "the whole game",
+}
+# The drawings in components/home/pictures.js; a new architecture starts with the bowl.
+PICTURES = {
+    "denoiser": "walk",
+    "vector_output": "cells",
+    "batch_norm": "whitening",
+    "wgan": "threshold",
 }
 THUMB = 64
 STEPS = 120  # of the walk over the picture, ten a second
@@ -111,8 +108,8 @@ def _payload(names: tuple[str, ...], _results: Sequence[Stored]) -> bytes:
 def _card(name: str) -> dict[str, str]:
     architecture = architectures.registry()[name]
     cards = story.of(name)
-    line = LINES.get(name) or (f"{cards[0].title}." if cards else architecture.source)
-    picture = "walk" if name == "denoiser" else "bowl"
+    line = architecture.line or (f"{cards[0].title}." if cards else architecture.source)
+    picture = PICTURES.get(name, "bowl")
     return {"name": name, "title": architecture.title, "line": line, "picture": picture}
 
 

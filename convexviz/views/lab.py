@@ -11,12 +11,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from convexviz import architectures
-from convexviz.architectures.base import Architecture
+from convexviz.architectures.base import Architecture, params
 from convexviz.architectures.story import Card
 from convexviz.errors import ConvexvizError
 from convexviz.experiments import path, precomputed, store
 from convexviz.experiments.jobs_job import Job
 from convexviz.experiments.result import Result
+from convexviz.experiments.run import request
 from convexviz.views import (
     controls,
     exports,
@@ -32,6 +33,8 @@ from convexviz.views import (
 from convexviz.views.format import literal
 from convexviz.views.share import share
 
+LIVE_SECONDS = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -41,6 +44,14 @@ class Wanted:
     spec: Any
     arrays: Mapping[str, Any] | None
     family: str
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is solved while the page is drawn, as something that is dragged must be."""
+        if self.arch.seconds is None:
+            return False
+        arrays = self.arrays if self.arrays is not None else self.arch.load(self.spec)
+        return self.arch.seconds(self.spec, arrays) < LIVE_SECONDS
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -55,15 +66,19 @@ def show(name: str) -> None:
     arch = architectures.get(name)
     hero = heroes.of(name)
     work.queue().warm()
-    tools = frame.heading(arch.title, hero.SENTENCE)
+    tools = frame.heading(arch.title, hero.sentence)
     with tools:
         wanted, exported = _toolbar(arch)
+    result = None
+    if isinstance(wanted, Wanted):
+        found = library.find(arch.name, wanted.family) or _live(wanted)
+        if isinstance(found, str):
+            wanted = found
+        else:
+            result = found
+            _solving(wanted, result)
     if isinstance(wanted, str):
         st.error(literal(wanted))
-        result = None
-    else:
-        result = library.find(arch.name, wanted.family)
-        _solving(wanted, result)
     shown = result or _last(arch)
     if shown is None:
         st.info("There is no stored result to open with: solve one, or change the settings.")
@@ -77,30 +92,56 @@ def show(name: str) -> None:
 
 def _toolbar(arch: Architecture) -> tuple[Wanted | str, DeltaGenerator]:
     """Settings, own data, Export, Share, Reset; the request they make, or why it is refused."""
+    hero = heroes.of(arch.name)
     settings = st.popover("Settings", width="content")
     with settings:
         fields = controls.read(arch, arch.stored[0])
-    with st.popover("Your images", width="content"):
-        mine = own.chooser(arch)
+    for name in hero.holds:
+        fields[name] = controls.held(arch, name, _opening(arch, name))
+    with st.popover(own.title(arch), width="content"):
+        mine = own.chooser(arch, int(fields.get("seed", 0)))
     with st.popover("Export", width="content"):
         exported = st.container()
-    st.button("Reset", key="reset." + arch.name, on_click=controls.reset, args=(arch,))
+    st.button("Reset", key="reset." + arch.name, on_click=_reset, args=(arch,))
     share(f"{arch.name}.share")
     try:
-        arrays = None
-        if mine is not None:
-            fields["dataset"] = "given"
-            arrays = mine.arrays(fields["noise_std"], fields["seed"])
+        edited = hero.arrays()
+        if mine is not None or edited is not None:
+            fields["dataset"] = controls.GIVEN
         spec: Any = arch.spec.of({**arch.stored[0], **fields})
-        if arch.depth(spec) > 1:
+        if not arch.has_path(spec) and "weight_decay" not in hero.holds:
             with settings:
                 beta = controls.weight_decay(arch, spec.weight_decay)
             spec = replace(spec, weight_decay=beta)
+        arrays = edited if mine is None else mine(spec)
     except ConvexvizError as error:
         return str(error), exported
     digest = own.digest(arrays) if arrays else ""
     family = precomputed.family(arch.name, spec.as_dict(), digest)
     return Wanted(arch, spec, arrays, family), exported
+
+
+def _opening(arch: Architecture, name: str) -> Any:
+    """The value of a parameter that the page opens with."""
+    return arch.stored[0].get(name, params(arch.spec)[name].default)
+
+
+def _reset(arch: Architecture) -> None:
+    heroes.of(arch.name).reset()
+    controls.reset(arch)
+
+
+def _live(wanted: Wanted) -> Result | str | None:
+    """The result of something that solves at once, why it is refused, or None: it takes longer."""
+    try:
+        if not wanted.is_live:
+            return None
+        arrays = None if wanted.arrays is None else dict(wanted.arrays)
+        solved = path.solve_path(request(wanted.arch.name, arrays, wanted.fields))
+    except ConvexvizError as error:
+        return str(error)
+    library.live().put(wanted.family, solved)
+    return solved
 
 
 def _solving(wanted: Wanted, result: Result | None) -> None:
@@ -216,7 +257,7 @@ def _index(result: Result, asked: str | None) -> int:
 
 def _apply(arch: Architecture, card: Card) -> None:
     """Set the page to what a card of the story speaks of."""
-    fields = arch.spec.of(arch.stored[0]).as_dict()
+    fields, hero = arch.spec.of(arch.stored[0]).as_dict(), heroes.of(arch.name)
     changes: dict[str, Any] = {}
     for name, value in card.settings.items():
         if name == "panel" and value != "hero":
@@ -225,8 +266,10 @@ def _apply(arch: Architecture, card: Card) -> None:
             st.query_params[f"{arch.name}.weight_decay"] = str(value)
         elif name == "panel":
             continue
+        elif name in hero.holds:
+            controls.hold(arch, name, value, _opening(arch, name))
         elif name in fields:
             changes[name] = value
         else:
-            heroes.of(arch.name).apply(name, value)
+            hero.apply(name, value)
     controls.apply(arch, changes)

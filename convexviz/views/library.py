@@ -12,7 +12,7 @@ from convexviz.experiments.precomputed import FOLDER, file_name
 from convexviz.experiments.result import Result
 from convexviz.views.memory import LastFew
 
-PRIVATE = 8
+PRIVATE, LIVE = 8, 128  # images are large; what solves at once is small
 
 
 def stored_file(architecture: str, name: str) -> Path:
@@ -27,7 +27,7 @@ def find(architecture: str, name: str) -> Result | None:
             return opened(str(file), file.stat().st_mtime_ns)
         except StoreError:
             continue
-    return private().get(name)
+    return private().get(name) or live().get(name)
 
 
 def files(architecture: str, name: str) -> list[Path]:
@@ -50,6 +50,12 @@ def keep(result: Result, name: str) -> None:
 def private() -> LastFew[Result]:
     """The visitors' results of this server, by family (which hashes their images)."""
     return LastFew(PRIVATE)
+
+
+@st.cache_resource(show_spinner=False)
+def live() -> LastFew[Result]:
+    """The results that were solved while a page was drawn, by family."""
+    return LastFew(LIVE)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -1,118 +1,41 @@
-"""A visitor's own image: looked into and decoded in a limited child, then trained on."""
+"""A visitor's own data, as the inputs of an architecture: a picture or rows of numbers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from convexviz.architectures.base import Architecture
-from convexviz.datasets import uploads
-from convexviz.datasets.bundled import halves
-from convexviz.datasets.uploads_images import Choice
-from convexviz.errors import ConvexvizError
 from convexviz.experiments.key import sha256_of
-from convexviz.views import controls
-from convexviz.views.format import literal
+from convexviz.views import controls, own_images, own_rows
 
-TYPES = ["png", "jpg", "jpeg", "npy", "npz", "h5"]
-LARGEST_MB = 64
-NARROWEST_HALF = 24  # pixels: narrower pictures are trained on whole
+Make = Callable[[Any], Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
-    """One image of the visitor's, clean as far as anybody knows."""
-
-    name: str
-    image: NDArray[np.float64]
-
-    def arrays(self, noise_std: float, seed: int) -> dict[str, Any]:
-        """Clean and noisy, the right half held out where the image is wide enough."""
-        rng = np.random.default_rng([seed, 0])
-        if self.image.shape[1] < 2 * NARROWEST_HALF:
-            clean = self.image[None]
-            return {"clean": clean, "noisy": clean + noise_std * rng.standard_normal(clean.shape)}
-        both = halves(self.image)
-        arrays = {}
-        for prefix, clean in (("", both.train), ("test_", both.test)):
-            arrays[f"{prefix}clean"] = clean
-            arrays[f"{prefix}noisy"] = clean + noise_std * rng.standard_normal(clean.shape)
-        return arrays
+def title(arch: Architecture) -> str:
+    """What the button says."""
+    return "Your data" if arch.from_images is None else "Your images"
 
 
-def chooser(arch: Architecture) -> Own | None:
-    """The uploader and its choices; the chosen image, or None."""
-    slot = f"{arch.name}.own"
-    file = st.file_uploader(
-        "PNG, JPEG, npy, npz or fastMRI HDF5",
-        type=TYPES,
-        key=f"{slot}.file.{controls.version(arch.name)}",  # Reset lets go of it
-        max_upload_size=LARGEST_MB,
-        help="It stays on this server, in memory, and is never stored. Up to 25 megapixels.",
-    )
-    if file is None:
-        return None
-    try:
-        upload = _described(file.file_id, file.name, file)
-        return _chosen(slot, file.file_id, upload)
-    except ConvexvizError as error:
-        st.error(literal(str(error)))
-        return None
+def chooser(arch: Architecture, seed: int) -> Make | None:
+    """The uploader and its choices: how a spec makes inputs of what was uploaded, or None."""
+    slot, version = f"{arch.name}.own", controls.version(arch.name)  # Reset lets go of the file
+    make: Make | None = None
+    if arch.from_images is None:
+        arrays = own_rows.chooser(arch, slot, version, seed)
+        make = None if arrays is None else lambda _spec: arrays
+    else:
+        image, convert = own_images.chooser(slot, version), arch.from_images
+        if image is not None:
+            images = own_images.images_of(image)
+            make = lambda spec: convert(spec, images)  # noqa: E731
+    if make is not None:
+        st.caption("It takes the place of the data set until you remove it or press Reset.")
+    return make
 
 
-@st.cache_resource(show_spinner="Looking into the file…", max_entries=4)
-def _described(
-    file_id: str,  # noqa: ARG001 - the cache goes by it
-    name: str,
-    _file: Any,
-) -> uploads.Upload:
-    return uploads.describe(_file.getvalue(), name)
-
-
-def _chosen(slot: str, file_id: str, upload: uploads.Upload) -> Own:
-    names = [choice.name for choice in upload.choices]
-    name = names[0]
-    if len(names) > 1:
-        name = st.selectbox("What to show", names, key=f"{slot}.choice")
-    choice = upload.choice(name)
-    index = 0
-    if choice.slices > 1:
-        index = st.slider("Slice", 0, choice.slices - 1, choice.slices // 2, key=f"{slot}.slice")
-    crop = _crop(slot, choice)
-    side = st.select_slider("Largest side", [64, 128, 256, 512], 256, key=f"{slot}.side")
-    for warning in upload.warnings:
-        st.caption(literal(warning))
-    image = _loaded(file_id, name, (index, crop, side), upload)
-    st.image(image.clip(0, 1), caption=literal(choice.says or upload.filename), width=160)
-    st.caption("It takes the place of the data set until you remove it or press Reset.")
-    return Own(upload.filename, image)
-
-
-def _crop(slot: str, choice: Choice) -> int | None:
-    """A centre square, where the visitor wants one; else what the file itself means to show."""
-    smallest = min(choice.height, choice.width)
-    sides = [side for side in (64, 128, 192, 256, 320, 384, 512) if side < smallest]
-    if not sides:
-        return None
-    label = st.select_slider("Centre crop", ["none", *map(str, sides)], key=f"{slot}.crop")
-    return None if label == "none" else int(label)
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _loaded(
-    file_id: str,  # noqa: ARG001 - the cache goes by it
-    name: str,
-    what: tuple[int, int | None, int],
-    _upload: uploads.Upload,
-) -> NDArray[np.float64]:
-    index, crop, side = what
-    return uploads.load(_upload, choice=name, slice=index, crop=crop, max_side=side)[0]
-
-
-def digest(arrays: dict[str, Any]) -> str:
-    """The checksum that tells one visitor's images from another's."""
+def digest(arrays: Mapping[str, Any]) -> str:
+    """The checksum that tells one visitor's data from another's."""
     return sha256_of(arrays)

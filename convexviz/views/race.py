@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from convexviz import architectures
 from convexviz.experiments.jobs_job import Job
 from convexviz.experiments.result import Result
-from convexviz.figures import race
+from convexviz.figures import race_picture
+from convexviz.figures.race_picture import Runs
 from convexviz.views import panels, work
 from convexviz.views.memory import LastFew
 
-OPTIONS = {"width": 64, "steps": 150, "seeds": 3, "optimizer": "adam"}
 _KEPT = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """What the race figure needs of a Descent."""
-
-    objectives: NDArray[np.float64]
-    seconds: NDArray[np.float64]
 
 
 @st.cache_resource(show_spinner=False)
@@ -33,26 +23,19 @@ def _memory() -> LastFew[Runs]:
     return LastFew(_KEPT)
 
 
-def stored(result: Result) -> Runs | None:
-    """The race that ships inside a stored result, for its own weight decay."""
-    arrays = result.arrays
-    if "descent_objectives" not in arrays:
-        return None
-    return Runs(arrays["descent_objectives"], arrays["descent_seconds"])
-
-
 def show(result: Result, name: str) -> None:
     """The race if it was run for this result (`name` tells results apart), else the way to it."""
     arch = result.architecture
-    runs = stored(result) or _memory().get(name)
+    picture = race_picture.of(arch)
+    runs = Runs.of(result.arrays, "descent_") or _memory().get(name)
     left, right = st.columns([0.745, 0.255], gap="medium")
     if runs is not None:
         with left:
-            figure = race.race(result, runs, panels.look())
-            panels.plot(figure, f"{arch}.race", race.alt(result, runs))
+            figure = picture.draw(result, runs, panels.look())
+            panels.plot(figure, f"{arch}.race", picture.alt(result, runs))
         with right:
             st.subheader("What to notice", anchor=False)
-            st.markdown(race.caption(result, runs))
+            st.markdown(picture.caption(result, runs))
         return
     slot = f"{arch}.race.job"
     known = architectures.get(arch)
@@ -62,10 +45,7 @@ def show(result: Result, name: str) -> None:
         return
     with left:
         if work.job_in(slot) is None:
-            st.markdown(
-                "Gradient descent has not been run at this weight decay. It trains the same "
-                "network on the same objective: three starts of Adam, at most a minute."
-            )
+            st.markdown(picture.offer)
             st.button(
                 "Run gradient descent", key=f"{arch}.race.run", on_click=start, args=(result, slot)
             )
@@ -79,7 +59,7 @@ def start(result: Result, slot: str) -> None:
     arguments: dict[str, Any] = {
         "architecture": result.architecture,
         "fields": fields,
-        "options": OPTIONS,
+        "options": dict(race_picture.of(result.architecture).options),
     }
     arrays = dict(result.data) if given else None
     work.submit(result.architecture, slot, "descend", arguments, arrays)
@@ -88,4 +68,6 @@ def start(result: Result, slot: str) -> None:
 def _read(job: Job) -> Runs:
     assert job.result_path is not None  # the job is done
     with np.load(job.result_path, allow_pickle=False) as file:
-        return Runs(file["objectives"], file["seconds"])
+        runs = Runs.of(dict(file))
+    assert runs is not None  # the task wrote them
+    return runs

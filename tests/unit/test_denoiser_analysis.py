@@ -182,7 +182,7 @@ def test_the_quiz_answers_what_the_filter_does_at_the_edge(angle, answer):
     assert asked is not None
     assert asked.answer == answer
     assert asked.answer in asked.options
-    assert abs(asked.pixel[1] - 31.5) < 3  # on the edge
+    assert abs(asked.place[1] - 31.5) < 3  # on the edge
     turned = quiz.quiz(outcome, image.T.copy())
     assert turned is not None
     opposite = {quiz.ALONG: quiz.ACROSS, quiz.ACROSS: quiz.ALONG, quiz.EQUALLY: quiz.EQUALLY}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convexviz.architectures.base import Architecture
-from convexviz.architectures.denoiser.build import INPUTS, build, check, load
+from convexviz.architectures.denoiser.build import INPUTS, build, check, from_images, load
 from convexviz.architectures.denoiser.descend import problem
 from convexviz.architectures.denoiser.outputs import derived, outputs, recompute, revive
 from convexviz.architectures.denoiser.path import weights
@@ -51,4 +51,7 @@ ARCHITECTURE = Architecture(
     smoke={"dataset": "tiny", "kernel_size": 2, "weight_decay": 0.1, "n_gates": 12},
     stored=(OPENING, ADAPTIVE),
     torch_module=torch_module,
+    line="A network that cleans an image is a bank of linear filters. "
+    "Every pixel opens its own few.",
+    from_images=from_images,
 )

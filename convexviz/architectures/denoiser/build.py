@@ -16,6 +16,7 @@ from convexviz.core import arrangements
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.network import Network
 from convexviz.core.program import AbstractConvexProgram
+from convexviz.datasets.base import Images
 from convexviz.errors import DataError, SpecError
 
 INPUTS = (
@@ -37,10 +38,16 @@ def load(spec: Spec) -> Arrays:
             f"dataset={GIVEN!r} needs data; pass data={{'noisy': ..., 'clean': ...}} "
             f"or choose one of: {', '.join(datasets.registry())}"
         )
-    images = datasets.get(spec.dataset).load()
+    return from_images(spec, datasets.get(spec.dataset).load())
+
+
+def from_images(spec: Spec, images: Images) -> Arrays:
+    """Clean images, and the same with noise N(0, noise_std^2) drawn from the seed."""
     arrays = {}
     rng = rng_of(spec.seed, _NOISE)
     for prefix, clean in (("", images.train), ("test_", images.test)):
+        if not len(clean):
+            continue
         arrays[f"{prefix}clean"] = clean
         arrays[f"{prefix}noisy"] = clean + spec.noise_std * rng.standard_normal(clean.shape)
     return arrays

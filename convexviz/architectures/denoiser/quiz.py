@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float, Integer
 
@@ -13,20 +11,20 @@ from convexviz.architectures.denoiser.analysis import (
     effective_filters,
     orientation,
 )
+from convexviz.architectures.quiz import Outcome as Solved
+from convexviz.architectures.quiz import Quiz
 
 ANSWERS = ("along the edge", "across the edge", "equally in all directions")
 ALONG, ACROSS, EQUALLY = ANSWERS
 
 
-@dataclass(frozen=True, slots=True)
-class Quiz:
-    """One question about one pixel, whose answer was measured on this result."""
+SMALLEST = 16  # pixels: a smaller image has no edge worth asking about
 
-    pixel: tuple[int, int]
-    question: str
-    options: tuple[str, ...]
-    answer: str
-    why: str
+
+def ask(outcome: Solved) -> Quiz | None:
+    """The question about an edge of the first training image."""
+    image = outcome.data["clean"][0]
+    return quiz(outcome, image) if min(image.shape) >= SMALLEST else None
 
 
 def image_gradient(image: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "2 h w"]:
@@ -89,7 +87,7 @@ def quiz(outcome: Outcome, image: Float[np.ndarray, "h w"]) -> Quiz | None:
         seen = f"Here the filter is {here:.1f} times as long as wide and lies {ANSWERS[usual]}."
     share = round(100 * found[usual] / int(strong.sum()))
     return Quiz(
-        pixel=(row, column),
+        place=(row, column),
         question=f"The pixel in row {row}, column {column} lies on an edge. "
         "How does the network average there?",
         options=ANSWERS,

@@ -16,13 +16,17 @@ ELSEWHERE = (
     "fastmri_singlecoil", "fastmri_multicoil",
 )  # fmt: skip
 DATASETS = (*SHIPPED, *ELSEWHERE, GIVEN)
+TITLES = (
+    "MRI slice", "Cameraman", "Digits, 8x8", "Shapes", "Tiny, 4x4",
+    *("" for _ in ELSEWHERE), "Your images",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec(base.Spec):
     """What to train: patches, penalty, patterns and depth (P4; THEORY 2)."""
 
-    dataset: Annotated[str, Param("data set", choices=DATASETS)] = "mri"
+    dataset: Annotated[str, Param("data set", choices=DATASETS, titles=TITLES)] = "mri"
     noise_std: Annotated[
         float,
         Param(
@@ -30,16 +34,18 @@ class Spec(base.Spec):
             0,
             10,
             help="Standard deviation of the Gaussian noise added to the clean image.",
+            page_high=1.0,
         ),
     ] = 0.08
     kernel_size: Annotated[
-        int, Param("filter size k", 1, 64, help="Each neuron sees k by k pixels.")
+        int, Param("filter size k", 1, 64, help="Each neuron sees k by k pixels.", page_high=15)
     ] = 7
     neurons: Annotated[
         str,
         Param(
             "neurons",
             choices=("relu", "gated"),
+            titles=("ReLU", "Gated"),
             help="ReLU: on where its own filter is positive. Gated: a fixed random filter decides.",
         ),
     ] = "gated"
@@ -60,6 +66,7 @@ class Spec(base.Spec):
             10_000,
             log=True,
             help="How many random filters are drawn, each of which gives a pattern.",
+            page_high=200,
         ),
     ] = 64
     weight_decay: Annotated[float, Param("weight decay β", 1e-12, 1e12, log=True)] = 1.0
@@ -80,6 +87,7 @@ class Spec(base.Spec):
         Param(
             "normalise pixels",
             choices=("none", "standard"),
+            titles=("No", "Standardise"),
             help="Subtract the noisy pixels' mean and divide by their deviation.",
         ),
     ] = "none"
@@ -97,11 +105,14 @@ class Spec(base.Spec):
             1,
             8,
             help="Networks one after another, each trained on what the one before gives.",
+            page_high=4,
         ),
     ] = 1
-    output_kernel: Annotated[int, Param("output kernel (odd)", 1, 15)] = 1
+    output_kernel: Annotated[int, Param("output kernel (odd)", 1, 15, on_page=False)] = 1
     seed: Annotated[int, Param("seed", 0, 2**31 - 1, help="Noise and gates are drawn from it.")] = 0
-    tolerance: Annotated[float, Param("relative gap to reach", 1e-10, 0.1, log=True)] = 1e-6
+    tolerance: Annotated[
+        float, Param("relative gap to reach", 1e-10, 0.1, log=True, on_page=False)
+    ] = 1e-6
 
     def __post_init__(self) -> None:
         base.Spec.__post_init__(self)

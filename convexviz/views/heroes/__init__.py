@@ -1,18 +1,18 @@
-"""Heroes: the picture at the top of a lab, one module an architecture.
+"""Heroes: the picture at the top of a lab, one module an architecture that defines `HERO`.
 
-A module has SENTENCE (under the title), `show(result, index) -> index` (draws it; the place on the
-path under the slider) and `apply(name, value)` (a story's setting that is the hero's own). An
-architecture without a module gets `plain`.
+An architecture without a module gets `plain`.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+
+from convexviz.views.heroes.base import Hero
 
 
-def of(name: str) -> Any:
+def of(name: str) -> Hero:
     """The hero of the architecture `name`."""
     module = f"{__name__}.{name}"
-    return import_module(module if find_spec(module) else f"{__name__}.plain")
+    hero: Hero = import_module(module if find_spec(module) else f"{__name__}.plain").HERO
+    return hero

@@ -10,12 +10,9 @@ import streamlit as st
 
 from convexviz.experiments.result import Result
 from convexviz.views.denoiser_payload import PLACES, notable, payload
+from convexviz.views.heroes.base import Hero
 from convexviz.views.inspector import inspector
 
-SENTENCE = (
-    "A two-layer network is a *sum of linear filters*: each pixel opens its own few. "
-    "Point at the picture to see which."
-)
 PINS = "denoiser.pins"
 WANTED = "denoiser.wanted_probe"
 _PIN = re.compile(r"(\d{1,4}),(\d{1,4})")
@@ -28,7 +25,7 @@ def show(result: Result, index: int) -> int:
         row, column = notable(result)[place]
         st.query_params[PINS] = f"{row},{column}"
     chosen = inspector(
-        _payload(_name(result), result), key="denoiser.inspector", state=index, pins=pins()
+        _payload(_name(result), result), key="denoiser.hero", state=index, pins=pins()
     )
     if chosen.pins:
         st.query_params[PINS] = ";".join(f"{row},{column}" for row, column in chosen.pins)
@@ -59,3 +56,11 @@ def _name(result: Result) -> str:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _payload(key: str, _result: Result) -> bytes:  # noqa: ARG001 - the cache goes by it
     return payload(_result)
+
+
+HERO = Hero(
+    sentence="A two-layer network is a *sum of linear filters*: each pixel opens its own few. "
+    "Point at the picture to see which.",
+    show=show,
+    apply=apply,
+)
