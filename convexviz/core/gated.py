@@ -111,10 +111,46 @@ class GatedProgram(AbstractConvexProgram):
         """The same data and gates at another weight decay; the Gram is shared, not rebuilt."""
         return replace(self, weight_decay=weight_decay)
 
+    @property
+    def scope(self) -> Scope:
+        """What a lower bound on this program covers."""
+        return Scope.GATED_NETWORK
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape of `variables`: P patterns, d inputs."""
+        return (len(self.arrangements), self.X.shape[1])
+
+    def reweighted(
+        self, weights: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]
+    ) -> GatedProgram:
+        """Squared loss with `weights` on the rows and targets `y`; the same patterns."""
+        roots = np.sqrt(weights)
+        return replace(self, X=roots[:, None] * self.X, y=roots * y)
+
+    def fit(self, variables: Float[np.ndarray, "P d"]) -> Float[np.ndarray, " n"]:
+        """The prediction `sum_i D_i X w_i`."""
+        return predict(self.X, self.arrangements.patterns, variables)
+
+    def correlations(self, r: Float[np.ndarray, " n"]) -> Float[np.ndarray, "P d"]:
+        """`X' D_i r` for every pattern."""
+        return adjoint(self.X, self.arrangements.patterns, r)
+
+    def penalty(self, variables: Float[np.ndarray, "P d"]) -> float:
+        """`beta sum_i ||w_i||`."""
+        return self.weight_decay * float(_row_norms(variables).sum())
+
+    def as_feasible(self, variables: Float[np.ndarray, "P d"]) -> Float[np.ndarray, "P d"] | None:
+        """The point itself: there are no constraints; None where it is not finite."""
+        return variables if np.isfinite(variables).all() else None
+
+    def largest_correlation(self, r: Float[np.ndarray, " n"]) -> float:
+        """`max_i ||X' D_i r||`, the dual norm of a residual."""
+        return float(_row_norms(self.correlations(r)).max(initial=0.0))
+
     def objective(self, variables: Float[np.ndarray, "P d"]) -> float:
-        residual = self.y - predict(self.X, self.arrangements.patterns, variables)
-        penalty = self.weight_decay * float(_row_norms(variables).sum())
-        return _finite_or_inf(0.5 * float(residual @ residual) + penalty)
+        residual = self.y - self.fit(variables)
+        return _finite_or_inf(0.5 * float(residual @ residual) + self.penalty(variables))
 
     def certify(self, variables: Float[np.ndarray, "P d"]) -> Certificate:
         """Primal value at `variables` and the dual value of its residual, scaled to be feasible.

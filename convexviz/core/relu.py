@@ -96,6 +96,22 @@ class ReluProgram(AbstractConvexProgram):
         """The prediction `sum_i D_i X (w_i - z_i)`."""
         return predict(self.X, self.arrangements.patterns, variables[0] - variables[1])
 
+    def penalty(self, variables: Float[np.ndarray, "2 P d"]) -> float:
+        """`beta sum_i (|w_i| + |z_i|)`."""
+        return float(self.weight_decay * lengths_of(variables).sum())
+
+    def reweighted(
+        self, weights: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]
+    ) -> ReluProgram:
+        """Squared loss with `weights` > 0 on the rows and targets `y`: same patterns, same cones.
+
+        Rows of X are scaled by the roots of the weights, which moves no hyperplane.
+        """
+        roots = np.sqrt(weights)
+        X = roots[:, None] * self.X
+        data = self.data.with_rows_scaled(X, roots * y)
+        return replace(self, X=X, y=data.y, _data=data)
+
     def correlations(self, r: Float[np.ndarray, " n"]) -> Float[np.ndarray, "P d"]:
         """`X'D_i r` for every pattern."""
         return adjoint(self.X, self.arrangements.patterns, r)
@@ -125,7 +141,7 @@ class ReluProgram(AbstractConvexProgram):
 
     def objective(self, variables: Array) -> float:
         """The convex objective; `inf` where a cone is violated by more than TOLERANCE."""
-        point = self._as_feasible(variables)
+        point = self.as_feasible(variables)
         return np.inf if point is None else self._value(point, self.fit(point) - self.y)
 
     def certify(self, variables: Array) -> Certificate:
@@ -134,7 +150,7 @@ class ReluProgram(AbstractConvexProgram):
         The dual constraint `|projection of +-X'D_i r onto K_i| <= beta` is evaluated exactly for
         every pattern that could be the largest, so the bound holds whatever the solver did.
         """
-        point = self._as_feasible(variables)
+        point = self.as_feasible(variables)
         r = self.y - self.fit(np.nan_to_num(variables) if point is None else point)
         primal = np.inf if point is None else self._value(point, r)
         along = abs(float(self.y @ r))
@@ -208,12 +224,12 @@ class ReluProgram(AbstractConvexProgram):
         return self.feasible(found.astype(np.float64))
 
     def _value(self, point: Float[np.ndarray, "2 P d"], r: Float[np.ndarray, " n"]) -> float:
-        lengths = lengths_of(point).sum()
-        return float(0.5 * (r @ r) + self.weight_decay * lengths)
+        return float(0.5 * (r @ r) + self.penalty(point))
 
-    def _as_feasible(
+    def as_feasible(
         self, variables: Float[np.ndarray, "2 P d"]
     ) -> Float[np.ndarray, "2 P d"] | None:
+        """The point, moved into its cones where it is within TOLERANCE of them; else None."""
         if not np.isfinite(variables).all():
             return None
         worst = self.violation(variables).max(initial=0.0)

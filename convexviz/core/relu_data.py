@@ -51,6 +51,14 @@ class ReluData:
                 self._kept[key] = build()
             return self._kept[key]
 
+    def with_rows_scaled(self, X: Array, y: Array) -> ReluData:
+        """The data with every row of X at another positive length; facets found stay known."""
+        scaled = ReluData(X, y, self.arrangements)
+        with self._lock:
+            self.facets(range(len(self.arrangements)))
+            scaled._facets = self._facets
+        return scaled
+
     @property
     def unit_rows(self) -> Float[np.ndarray, "n d"]:
         """The rows of X at unit length; zero rows stay zero."""

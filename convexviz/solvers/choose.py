@@ -17,6 +17,8 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
     """
     # Imported here: the command line lists architectures without compiling their solvers.
     from convexviz.core.gated import GatedProgram
+    from convexviz.core.loss_program import LossProgram
+    from convexviz.core.losses import Hinge
     from convexviz.core.neurons import NeuronProgram
     from convexviz.core.relu import ReluProgram
 
@@ -38,4 +40,14 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
         from convexviz.solvers.adaptive import Adaptive
 
         return Adaptive(tolerance=tolerance, rng=np.random.default_rng([seed, 3]))
+    if isinstance(program, LossProgram):
+        if isinstance(program.loss, Hinge):
+            from convexviz.solvers.hinge_conic import HingeConic
+
+            return HingeConic(tolerance=tolerance)
+        from convexviz.solvers.loss_newton import LossNewton
+
+        newton = LossNewton(tolerance=tolerance)
+        if newton.why_not(program) is None:
+            return newton
     raise IncompatibleSolver(f"no solver takes a {type(program).__name__}")
