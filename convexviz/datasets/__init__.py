@@ -12,9 +12,9 @@ from convexviz.registries import callable_as_registry
 @cache
 def registry() -> dict[str, Dataset]:
     """Name -> data set, the ones that need no download first."""
-    from convexviz.datasets import bundled, celeba, cifar, fastmri, idx, synthetic
+    from convexviz.datasets import bundled, celeba, cifar, fastmri, idx, labelled, synthetic
 
-    modules = (bundled, synthetic, idx, cifar, celeba, fastmri)
+    modules = (bundled, synthetic, labelled, idx, cifar, celeba, fastmri)
     return {dataset.name: dataset for module in modules for dataset in module.DATASETS}
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from convexviz.errors import SpecError
+
 Rows = int | slice | list[int] | NDArray[Any]
 WHOLE_BYTES = 2 << 30  # up to here a checksum reads every byte; beyond, names and sizes
 
@@ -142,6 +144,35 @@ class Guide:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """What is drawn of rows with targets: seed, how many to train on, the share of wrong labels."""
+
+    seed: int = 0
+    n_train: int = 0
+    label_noise: float = 0.0
+
+    def rows(self, own: int, most: int) -> int:
+        """The number of training rows: the data set's own where none is asked for."""
+        return min(self.n_train or own, most)
+
+    def labels(self, labels: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+        """The labels, a share of them replaced by classes drawn uniformly."""
+        rng = np.random.default_rng([self.seed, 1])
+        wrong = rng.random(len(labels)) < self.label_noise
+        drawn = rng.integers(0, n_classes, len(labels))
+        return np.where(wrong, drawn, labels)
+
+
+def no_images() -> Images:
+    """What `load` is where a data set holds rows with targets.
+
+    Raises:
+        SpecError: always.
+    """
+    raise SpecError("this data set holds rows with targets and no images; take its `draw`")
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """A named source of data, with the words that must stand beside it.
 
@@ -149,15 +180,17 @@ class Dataset:
         load: its clean grey images, ready for a denoiser.
         reader: (the folder or file it lies in) -> what is there; None where it is always there.
         guide: how to get it, where it is not shipped.
+        draw: (what to draw) -> `X`, `Y` and, where rows are held out, `test_X`, `test_Y`.
     """
 
     name: str
     title: str
     source: str
     licence: str
-    load: Callable[[], Images]
+    load: Callable[[], Images] = no_images
     reader: Callable[[Path], Opened] | None = None
     guide: Guide | None = None
+    draw: Callable[[Draw], Mapping[str, NDArray[np.float64]]] | None = None
 
     @property
     def is_shipped(self) -> bool:
@@ -172,6 +205,17 @@ class Dataset:
         """
         if self.reader is not None and self.guide is None:  # it says itself where it lies
             return self.reader(Path())
+        if self.draw is not None and self.reader is None:
+            drawn = self.draw(Draw())
+            split = {name: name.startswith("test_") for name in drawn}
+            arrays = {name: Lazy.of(array) for name, array in drawn.items()}
+            return Opened(
+                {
+                    part: {n.removeprefix("test_"): arrays[n] for n in arrays if split[n] is held}
+                    for part, held in (("train", False), ("test", True))
+                    if held in split.values()
+                }
+            )
         if self.reader is None:
             images = self.load()
             parts = {"train": images.train, "test": images.test}

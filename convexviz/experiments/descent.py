@@ -59,11 +59,15 @@ def descend(  # noqa: PLR0913 - the public API is fixed
     optimizer: str = "adam",
     learning_rate: float | tuple[float, float] | None = None,
     scheme: str | None = None,
+    batch_size: int = 0,
     device: str = "cpu",
     on_record: OnRecord | None = None,
     **fields: Any,
 ) -> Descent:
-    """Train the network itself, full batch, on the objective that `solve` certifies.
+    """Train the network itself on the objective that `solve` certifies.
+
+    `batch_size` 0 is the full batch, which the theorems are about; another number trains on
+    mini-batches, and the objectives are still those over all rows.
 
     `seeds` is a number of starts or the seeds themselves. A gated network of `width` neurons
     takes its gates from the same arrangement, in turn. A game of two players has a `scheme`
@@ -72,7 +76,15 @@ def descend(  # noqa: PLR0913 - the public API is fixed
     Raises:
         SpecError, DataError: as `solve`; also for a refused option.
     """
-    options = Options(int_of(width), int_of(steps), optimizer, learning_rate, device, scheme=scheme)
+    options = Options(
+        int_of(width),
+        int_of(steps),
+        optimizer,
+        learning_rate,
+        device,
+        scheme=scheme,
+        batch_size=int_of(batch_size),
+    )
     starts = _seeds(seeds)
     if not (on_record is None or callable(on_record)):
         raise SpecError(f"on_record must be a function, got {on_record!r}")

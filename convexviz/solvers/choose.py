@@ -20,8 +20,13 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
     from convexviz.core.loss_program import LossProgram
     from convexviz.core.losses import Hinge
     from convexviz.core.neurons import NeuronProgram
+    from convexviz.core.orthonormal import OrthonormalProgram
     from convexviz.core.relu import ReluProgram
 
+    if isinstance(program, OrthonormalProgram):
+        from convexviz.solvers.orthonormal import ClosedForm
+
+        return ClosedForm(tolerance=tolerance)
     if isinstance(program, GatedProgram):
         from convexviz.solvers.gated_path import GatedPath
         from convexviz.solvers.gated_wide import GatedWide

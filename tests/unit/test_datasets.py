@@ -12,6 +12,7 @@ from convexviz.architectures.denoiser.spec import DATASETS, ELSEWHERE, GIVEN
 from convexviz.errors import SpecError
 
 NAMES = ["mri", "camera", "digits", "shapes", "tiny"]
+LABELLED = ["digit_classes", "order", "signal_top", "signal_all", "signal_bottom", "toy"]
 
 
 def test_the_registry_is_called_to_list_what_there_is_and_is_a_copy() -> None:

@@ -11,6 +11,7 @@ from convexviz.core.network import Network
 from convexviz.errors import Cancelled, SpecError
 from convexviz.experiments.descent import Descent
 from convexviz.solvers import descent as solver
+from convexviz.solvers.descent_problem import Regression
 
 RNG = np.random.default_rng(0)
 CLEAN = RNG.random((1, 3, 3)).round(3)
@@ -67,9 +68,9 @@ def test_the_best_network_has_the_objective_that_solve_certifies(
 
 
 def test_the_first_record_is_the_objective_of_the_start() -> None:
-    problem = solver.Regression(np.eye(3), np.ones((3, 1)), 0.5, None, lambda network: network)
+    problem = Regression(np.eye(3), np.ones((3, 1)), 0.5, None, lambda network: network)
     run = solver.descend(problem, solver.Options(width=2, steps=1), 7, lambda *_: None)
-    U, V = solver._start(problem, 2, 7)
+    U, V = problem.start(2, np.random.default_rng([7, 7]))
     assert run.objectives[0] == pytest.approx(Network(U, V, 0.5).objective(np.eye(3), problem.Y))
     assert run.objective == run.network.objective(problem.X, problem.Y)
 

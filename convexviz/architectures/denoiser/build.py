@@ -11,7 +11,7 @@ from convexviz import datasets
 from convexviz.architectures import inputs
 from convexviz.architectures.base import Arrays, Input, rng_of
 from convexviz.architectures.denoiser.network import DenoiserNetwork
-from convexviz.architectures.denoiser.spec import GIVEN, Spec
+from convexviz.architectures.denoiser.spec import DATASETS, GIVEN, Spec
 from convexviz.core import arrangements
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.network import Network
@@ -36,7 +36,7 @@ def load(spec: Spec) -> Arrays:
     if spec.dataset == GIVEN:
         raise SpecError(
             f"dataset={GIVEN!r} needs data; pass data={{'noisy': ..., 'clean': ...}} "
-            f"or choose one of: {', '.join(datasets.registry())}"
+            f"or choose one of: {', '.join(name for name in DATASETS if name != GIVEN)}"
         )
     return from_images(spec, datasets.get(spec.dataset).load())
 

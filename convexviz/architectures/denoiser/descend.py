@@ -7,7 +7,7 @@ from convexviz.architectures.denoiser.build import network_of, patterns_for, reg
 from convexviz.architectures.denoiser.spec import Spec
 from convexviz.core.network import Network
 from convexviz.errors import SpecError
-from convexviz.solvers.descent import Regression
+from convexviz.solvers.descent_problem import Regression
 
 
 def problem(spec: Spec, data: Arrays) -> Regression:

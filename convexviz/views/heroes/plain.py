@@ -37,7 +37,7 @@ def show(result: Result, index: int) -> int:
         tolerance = float(result.spec["tolerance"])
         n_patterns = int(result.scalars["n_patterns"])
         certificate = path.certificates(result)[index]
-        card(f"{name}.card", fields(certificate, tolerance=tolerance, n_patterns=n_patterns))
+        card(f"{name}.certificate", fields(certificate, tolerance=tolerance, n_patterns=n_patterns))
         quiz.card(result, f"{name}.quiz.{result.provenance['key']}")
     return index
 

@@ -1,0 +1,39 @@
+"""Batch normalisation: the data are whitened in the convex program, and the spectrum can be cut."""
+
+from __future__ import annotations
+
+from convexviz.architectures.base import Architecture
+from convexviz.architectures.batch_norm.build import build
+from convexviz.architectures.batch_norm.data import INPUTS, check, load
+from convexviz.architectures.batch_norm.descend import problem
+from convexviz.architectures.batch_norm.outputs import derived, outputs, recompute
+from convexviz.architectures.batch_norm.path import weights
+from convexviz.architectures.batch_norm.spec import Spec
+from convexviz.architectures.batch_norm.torch_module import torch_module
+from convexviz.architectures.batch_norm.weights import revive
+from convexviz.solvers.choose import choose
+
+CLOSED_FORM = {"dataset": "digit_classes", "weight_decay": 0.3}
+
+ARCHITECTURE = Architecture(
+    name="batch_norm",
+    title="Batch norm",
+    source="Ergen, Sahiner, Ozturkler, Pauly, Mardani, Pilanci: Demystifying Batch Normalization "
+    "in ReLU Networks, ICLR 2022, Theorem 2.2 and the closed forms of its section 2",
+    spec=Spec,
+    inputs=INPUTS,
+    load=load,
+    check=check,
+    depth=lambda _spec: 1,
+    build=build,
+    solver=lambda spec, program: choose(program, spec.tolerance, spec.seed),
+    outputs=outputs,
+    revive=revive,
+    derived=derived,
+    on_path=weights,
+    recompute=recompute,
+    descent=problem,
+    smoke={"dataset": "toy", "arrangements": "all", "weight_decay": 0.1},
+    stored=(CLOSED_FORM,),
+    torch_module=torch_module,
+)

@@ -1,0 +1,44 @@
+"""The convex program's variables at another weight decay, as the weights that are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convexviz.architectures.base import Arrays
+from convexviz.architectures.batch_norm.spec import Spec
+from convexviz.architectures.batch_norm.weights import FIXED, from_neurons
+from convexviz.core.network import Network
+from convexviz.core.orthonormal import neurons_of
+
+PER_PATTERN = ("gates", "n_patterns")
+
+
+def weights(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]:
+    """The weights that `variables` (a row of `path_variables`) mean.
+
+    Variables are (m, n) for a closed form, whose outputs are among `arrays`; (P, k+1) for gated
+    neurons, (2, P, k+1) for ReLU neurons on given patterns (w adds, z subtracts), and (m, k+2),
+    sign last, for adaptive ones; zero groups are dropped.
+    """
+    fixed = {name: array for name, array in arrays.items() if FIXED.fullmatch(name)}
+    if "class_outputs" in arrays:
+        neurons = neurons_of(variables, arrays["class_outputs"], spec.weight_decay)
+        norms = np.linalg.norm(variables, axis=1)
+        return fixed | from_neurons(arrays, neurons) | {"group_norms": norms}
+    signs = np.ones(variables.shape[:-1])
+    if spec.arrangements == "adaptive":
+        variables, signs = variables[:, :-1], variables[:, -1]
+    elif variables.ndim == 3:
+        signs[1] = -1.0
+    norms = np.linalg.norm(variables, axis=-1)
+    on = np.flatnonzero(norms)
+    roots = np.sqrt(norms.ravel()[on])
+    rows = variables.reshape(-1, variables.shape[-1])[on]
+    second = (signs.ravel()[on] * roots)[:, None]
+    neurons = Network((rows / roots[:, None]).T, second, spec.weight_decay)
+    kept = fixed | from_neurons(arrays, neurons)
+    if "gates" in arrays:
+        return kept | {"group_norms": norms, "gate_of_neuron": on % norms.shape[-1]}
+    return kept | {"group_norms": norms.ravel()[on]}

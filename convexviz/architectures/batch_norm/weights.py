@@ -1,0 +1,109 @@
+"""Between the convex program's neurons on whitened rows and the network's own weights."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from convexviz.architectures.base import Arrays
+from convexviz.architectures.batch_norm.build import Setting
+from convexviz.architectures.batch_norm.network import (
+    BatchNormNetwork,
+    Gates,
+    Layer,
+    Statistics,
+)
+from convexviz.architectures.batch_norm.spec import Spec
+from convexviz.core.network import Network
+
+FIXED = re.compile(
+    r"centre|whitening|n_rows|vector|gates|gate_.*|class_outputs|hidden\d+_.*|running_.*"
+)
+_EARLIER = ("first_layer", "gamma", "alpha", "centre", "running_mean", "running_norm")
+
+
+def fixed(at: Setting) -> dict[str, Any]:
+    """What every set of weights shares: centre, whitening, random layers before, and shapes."""
+    white = at.whitening
+    kept: dict[str, Any] = {
+        "centre": white.mean,
+        "whitening": white.lift,
+        "n_rows": np.array(white.n_rows),
+        "vector": np.array(int(at.vector)),
+    }
+    for depth, layer in enumerate(at.earlier, 1):
+        values = (
+            layer.weights, layer.gamma, layer.alpha,
+            layer.centre, layer.running.mean, layer.running.norm,
+        )  # fmt: skip
+        kept |= {f"hidden{depth}_{name}": v for name, v in zip(_EARLIER, values, strict=True)}
+    return kept
+
+
+def from_neurons(arrays: Arrays, neurons: Network) -> dict[str, Any]:
+    """`first_layer`, `gamma`, `alpha`, `second_layer` of neurons `u = [q; a]`, `v` (THEORY 4.2).
+
+    A neuron's weights are scaled so that batch norm divides by one deviation, `|C X w| = sqrt n`.
+    """
+    q, alpha = neurons.first_layer[:-1], neurons.first_layer[-1]
+    lift, root = arrays["whitening"], np.sqrt(float(arrays["n_rows"]))
+    gamma = np.linalg.norm(q, axis=0)
+    off = gamma == 0.0
+    directions = np.where(off, 0.0, q / np.where(off, 1.0, gamma))
+    directions[0, off] = 1.0  # alpha alone: any weights do, and gamma is zero
+    return {
+        "first_layer": root * (lift @ directions),
+        "gamma": gamma,
+        "alpha": np.array(alpha),
+        "second_layer": neurons.second_layer,
+        "running_mean": np.zeros(len(gamma)),  # of centred rows
+        "running_norm": np.full(len(gamma), root),
+    }
+
+
+def to_neurons(
+    features: Float[np.ndarray, "n k1"], arrays: Arrays, centred: Float[np.ndarray, "n h"]
+) -> Float[np.ndarray, "k1 m"]:
+    """The whitened coordinates `u = [gamma q / |q|; alpha]` of stored weights.
+
+    `q = U' C X w`, from the data: nothing is taken from the whitening that was stored.
+    """
+    q = features[:, :-1].T @ (centred @ arrays["first_layer"])
+    length = np.linalg.norm(q, axis=0)
+    gamma = arrays["gamma"]
+    scale = np.where(gamma == 0.0, 0.0, gamma / np.where(length > 0, length, 1.0))
+    return np.vstack([q * scale, arrays["alpha"]])
+
+
+def revive(spec: Spec, arrays: Arrays) -> BatchNormNetwork:
+    """The network that stored weights describe."""
+    n_rows = int(arrays["n_rows"])
+    earlier = []
+    for depth in range(1, spec.hidden_layers):
+        w, gamma, alpha, centre, mean, norm = (arrays[f"hidden{depth}_{n}"] for n in _EARLIER)
+        earlier.append(Layer(w, gamma, alpha, centre, Statistics(mean, norm), n_rows))
+    layer = Layer(
+        weights=arrays["first_layer"],
+        gamma=arrays["gamma"],
+        alpha=arrays["alpha"],
+        centre=arrays["centre"],
+        running=Statistics(arrays["running_mean"], arrays["running_norm"]),
+        n_rows=n_rows,
+    )
+    gates = None
+    if spec.neurons == "gated":
+        mine = arrays["gates"][:, arrays["gate_of_neuron"]]
+        gates = Gates(mine, arrays["centre"], arrays["whitening"], float(1.0 / np.sqrt(n_rows)))
+    return BatchNormNetwork(
+        layer=layer,
+        second_layer=arrays["second_layer"],
+        weight_decay=spec.weight_decay,
+        loss=spec.loss,
+        position=spec.position,
+        earlier=tuple(earlier),
+        gates=gates,
+        vector=bool(arrays["vector"]),
+    )
