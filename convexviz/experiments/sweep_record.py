@@ -1,0 +1,159 @@
+"""The folder of a sweep: what it is, and a line for each cell that ended. Results lie elsewhere.
+
+`sweeps/<name>/sweep.json` holds the plan, `log.jsonl` what became of the cells. Results are the
+store's; a cell counts as done where its file is there, whatever the log says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from convexviz.errors import StoreError, WorkError
+from convexviz.experiments.provenance import now
+from convexviz.experiments.store_files import write_whole
+from convexviz.experiments.sweep_plan import Plan
+
+FOLDER = "sweeps"
+_ATTEMPTS, _PAUSE = 10, 0.02
+_PLAN, _LOG, _LOCK = "sweep.json", "log.jsonl", "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What the log says of one cell: `done` or `failed`, its numbers or its reason."""
+
+    state: str
+    why: str = ""
+    summary: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One sweep's folder."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, store: Path, plan: Plan) -> Record:
+        """The record of a plan in a store, made where it is not there yet.
+
+        Raises:
+            StoreError: the folder cannot be made or written.
+        """
+        record = cls(store / FOLDER / plan.name)
+        try:
+            record.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{record.folder}: cannot be made ({error.strerror})") from error
+        if not (record.folder / _PLAN).exists():
+            document = {**plan.document(), "created": now()}
+            write_whole(record.folder / _PLAN, json.dumps(document).encode())
+        return record
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return self.folder.name
+
+    def document(self) -> dict[str, Any]:
+        """The plan as plain values.
+
+        Raises:
+            StoreError: it is missing or no longer JSON.
+        """
+        try:
+            found: dict[str, Any] = json.loads((self.folder / _PLAN).read_text("utf-8"))
+            if not {"architecture", "axes", "cells", "keys", "refused"} <= set(found):
+                raise ValueError("a part is missing")
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{self.folder}: no sweep ({error}); delete the folder") from error
+        return found
+
+    def cells(self) -> dict[int, Cell]:
+        """The last word on each cell that ended; a line cut off by a kill is left out."""
+        found: dict[int, Cell] = {}
+        try:
+            lines = (self.folder / _LOG).read_text("utf-8", "replace").splitlines()
+        except FileNotFoundError:
+            return found
+        for line in lines:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                entry = json.loads(line)
+                if "cell" in entry:
+                    said = Cell(entry["state"], entry.get("why", ""), entry.get("summary"))
+                    found[int(entry["cell"])] = said
+        return found
+
+    def failed(self) -> dict[int, str]:
+        """Cells that failed, with the reason."""
+        return {place: cell.why for place, cell in self.cells().items() if cell.state == "failed"}
+
+    @contextlib.contextmanager
+    def driving(self) -> Iterator[Log]:
+        """Be the one process that runs this sweep, for as long as the block lasts.
+
+        Raises:
+            WorkError: another process runs it.
+        """
+        with (self.folder / _LOCK).open("a+") as lock, (self.folder / _LOG).open("a") as log:
+            if not _locked(lock):
+                lock.seek(0)
+                raise WorkError(
+                    f"sweep {self.name} runs already, in process {lock.read(20).strip()}; "
+                    "wait for it, or cancel it"
+                )
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            log.write("\n")  # whatever a killed writer left becomes a line of its own
+            yield Log(log)
+
+    def driver(self) -> int | None:
+        """The process that runs this sweep now, or None."""
+        with contextlib.suppress(OSError), (self.folder / _LOCK).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = lock.read(20).strip()
+                return int(text) if text.isdecimal() else None
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Writes a line for each cell that ended."""
+
+    file: IO[str]
+
+    def write(self, **entry: Any) -> None:
+        self.file.write(json.dumps(entry) + "\n")
+        self.file.flush()
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Take the lock; a page that looks who has it holds it for an instant, so not only once."""
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(_PAUSE)
+        else:
+            return True
+    return False
+
+
+def records(store: Path) -> list[Record]:
+    """The sweeps of a store, the latest first."""
+    home = store / FOLDER
+    if not home.is_dir():
+        return []
+    found = [Record(folder) for folder in home.iterdir() if (folder / _PLAN).is_file()]
+    return sorted(found, key=lambda record: -(record.folder / _PLAN).stat().st_mtime_ns)
