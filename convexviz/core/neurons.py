@@ -98,6 +98,10 @@ class NeuronProgram(AbstractConvexProgram):
         # Every objective is at least 0, so 0 is a bound; a true bound is never above F.
         return Certificate(primal, min(max(dual, 0.0), primal), Scope.RELU_NETWORK)
 
+    def unpadded(self, variables: Float[np.ndarray, "m d1"]) -> Float[np.ndarray, "k d1"]:
+        """The neurons that are not zero."""
+        return variables[np.linalg.norm(variables[:, :-1], axis=1) > 0]
+
     def to_network(self, variables: Float[np.ndarray, "m d1"]) -> Network:
         """One neuron a nonzero row: `u = w / sqrt|w|`, `v = s sqrt|w|`."""
         W, signs = split(variables)

@@ -40,3 +40,7 @@ class AbstractConvexProgram(ABC):
     @abstractmethod
     def from_cvxpy(self, problem: cp.Problem) -> Array:
         """The value of `variables` in a solved `to_cvxpy()` problem."""
+
+    def unpadded(self, variables: Array) -> Array:
+        """Variables without the zero rows that fill up lists of different lengths on a path."""
+        return variables

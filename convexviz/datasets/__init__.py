@@ -12,9 +12,18 @@ from convexviz.registries import callable_as_registry
 @cache
 def registry() -> dict[str, Dataset]:
     """Name -> data set, the ones that need no download first."""
-    from convexviz.datasets import bundled, celeba, cifar, fastmri, idx, labelled, synthetic
+    from convexviz.datasets import (
+        bundled,
+        celeba,
+        cifar,
+        fastmri,
+        idx,
+        labelled,
+        planar,
+        synthetic,
+    )  # fmt: skip
 
-    modules = (bundled, synthetic, labelled, idx, cifar, celeba, fastmri)
+    modules = (bundled, synthetic, labelled, planar, idx, cifar, celeba, fastmri)
     return {dataset.name: dataset for module in modules for dataset in module.DATASETS}
 
 

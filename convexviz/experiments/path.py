@@ -181,7 +181,7 @@ def trained(result: Result) -> Iterator[tuple[int, Any, np.ndarray]]:
     program: Any = arch.build(spec, result.data or arch.load(spec), ())
     betas = result.arrays.get("path_weight_decay", np.zeros(0))
     for place, beta in enumerate(betas):
-        variables = _unpadded(spec, result.arrays["path_variables"][place])
+        variables = program.unpadded(result.arrays["path_variables"][place])
         yield place, program.with_weight_decay(float(beta)), variables
 
 
@@ -204,13 +204,6 @@ def recheck(result: Result) -> dict[str, np.ndarray]:
         "path_primal": np.array([certificate.primal for certificate in found]),
         "path_dual": np.array([certificate.dual for certificate in found]),
     }
-
-
-def _unpadded(spec: Any, variables: np.ndarray) -> np.ndarray:
-    """A list of neurons without the zero rows that fill it up; groups on patterns as they are."""
-    if spec.arrangements == "adaptive":
-        return variables[np.linalg.norm(variables[:, :-1], axis=1) > 0]
-    return variables
 
 
 def _stacked(variables: list[np.ndarray]) -> np.ndarray:

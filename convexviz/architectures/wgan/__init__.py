@@ -1,0 +1,51 @@
+"""The Wasserstein game of a generator with a two-layer discriminator."""
+
+from __future__ import annotations
+
+from convexviz.architectures.base import Architecture
+from convexviz.architectures.wgan.build import INPUTS, build, check, load
+from convexviz.architectures.wgan.descend import problem
+from convexviz.architectures.wgan.outputs import derived, on_path, outputs, recompute, revive
+from convexviz.architectures.wgan.spec import Spec, follows_path, seconds
+from convexviz.architectures.wgan.torch_module import torch_module
+from convexviz.solvers.game_choose import choose
+
+OPENING = {
+    "dataset": "gaussians",
+    "discriminator": "quadratic",
+    "penalty": "displacement",
+    "weight_decay": 1.6,
+}
+
+ARCHITECTURE = Architecture(
+    name="wgan",
+    title="Wasserstein GAN",
+    source="Sahiner, Ergen, Ozturkler, Bartan, Pauly, Mardani, Pilanci: Hidden Convexity of "
+    "Wasserstein GANs: Interpretable Generative Models with Closed-Form Solutions, ICLR 2022",
+    spec=Spec,
+    inputs=INPUTS,
+    load=load,
+    check=check,
+    depth=lambda _spec: 1,
+    build=build,
+    solver=lambda spec, program: choose(program, spec.tolerance),
+    outputs=outputs,
+    revive=revive,
+    derived=derived,
+    on_path=on_path,
+    recompute=recompute,
+    descent=problem,
+    smoke={
+        "dataset": "gaussians",
+        "n_samples": 12,
+        "n_latents": 3,
+        "generator": "linear",
+        "weight_decay": 1.0,
+    },
+    stored=(OPENING,),
+    torch_module=torch_module,
+    weights="generator_weights",
+    line="Against a quadratic critic the best generator is a thresholded spectrum, in closed form.",
+    follows_path=follows_path,
+    seconds=seconds,
+)

@@ -1,0 +1,106 @@
+"""Spec and data -> the game that is played, or one line that says why it cannot be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convexviz.architectures import inputs
+from convexviz.architectures.base import Arrays, Input, rng_of
+from convexviz.architectures.wgan.feasible import refuse
+from convexviz.architectures.wgan.spec import GIVEN, PLANAR, Spec
+from convexviz.core import reach
+from convexviz.core.discriminator import Discriminator
+from convexviz.core.game import GameProgram
+from convexviz.core.reach import Reach
+from convexviz.datasets import planar
+from convexviz.errors import DataError, SpecError
+
+INPUTS = (
+    Input("Z", "m l", "latents that the generator is fed; a free one takes only their number"),
+    Input("X", "n d", "real samples, a row each"),
+    Input("G0", "m d", "samples that penalty='displacement' starts from", required=False),
+)
+MAX_BYTES = 4 * 2**30
+START_STD = 0.5
+
+_POINTS, _LATENTS, _START = 0, 1, 2  # the streams of an experiment's generator
+
+
+def load(spec: Spec) -> Arrays:
+    """Points of `spec.dataset`, latents and a start, drawn from the seed."""
+    if spec.dataset == GIVEN:
+        raise SpecError(
+            f"dataset={GIVEN!r} needs data; pass data={{'X': ..., 'Z': ...}} or choose one of: "
+            f"{', '.join(PLANAR)}"
+        )
+    X = planar.DRAWN[spec.dataset](spec.n_samples, rng_of(spec.seed, _POINTS))
+    Z = rng_of(spec.seed, _LATENTS).standard_normal((spec.n_samples, spec.n_latents))
+    start = START_STD * rng_of(spec.seed, _START).standard_normal(X.shape)
+    return {"X": X, "Z": Z, "G0": start}
+
+
+def check(spec: Spec, data: Any) -> Arrays:
+    """Validated copies.
+
+    Raises:
+        DataError: an array is missing, unknown, misshapen or not finite, or Z is zero.
+    """
+    required = [field.name for field in INPUTS if field.required]
+    optional = [field.name for field in INPUTS if not field.required]
+    inputs.names(data, required, optional)
+    shapes = {field.name: field.shape for field in INPUTS}
+    arrays = {name: inputs.real(name, data[name], shapes[name]) for name in shapes if name in data}
+    X, Z = arrays["X"], arrays["Z"]
+    if spec.penalty == "displacement" and "G0" not in arrays:
+        raise DataError(
+            f"penalty='displacement' needs 'G0', the ({len(Z)}, {X.shape[1]}) samples that are "
+            "moved; give them, or use penalty='samples'"
+        )
+    if "G0" in arrays and arrays["G0"].shape != (len(Z), X.shape[1]):
+        raise DataError(
+            f"G0 must have a row for each of Z and a column for each of X, "
+            f"{(len(Z), X.shape[1])}, got {arrays['G0'].shape}"
+        )
+    if spec.generator != "free" and not Z.any():
+        raise DataError(f"Z must not be zero: generator={spec.generator!r} makes samples of it")
+    needed = 8 * 4 * (X.size + len(Z) * (X.shape[1] + Z.shape[1]))
+    if needed > MAX_BYTES:
+        raise DataError(
+            f"{len(X):,} real and {len(Z):,} generated samples of {X.shape[1]:,} values need "
+            f"{needed / 2**30:.1f} GiB, the limit is {MAX_BYTES / 2**30:.0f} GiB; use fewer"
+        )
+    return arrays
+
+
+def discriminator_of(spec: Spec) -> Discriminator:
+    """The activation that the spec names."""
+    return Discriminator(spec.discriminator, spec.poly_a, spec.poly_b, spec.poly_c, spec.bias)
+
+
+def reach_of(spec: Spec, data: Arrays) -> Reach:
+    """What the generator can produce, and its penalty."""
+    Z, d = data["Z"], data["X"].shape[1]
+    start = data["G0"] if spec.penalty == "displacement" else None
+    if spec.generator == "linear":
+        return reach.linear(Z, d, on_weights=spec.penalty == "weights", start=start)
+    return reach.free(len(Z), d, start)
+
+
+def build(spec: Spec, data: Arrays, networks: tuple[Any, ...] = ()) -> GameProgram:
+    """The game (THEORY 5.1).
+
+    Raises:
+        SpecError: no generator of this kind is allowed at this weight decay.
+    """
+    assert not networks  # a game is one program
+    game = GameProgram(
+        np.asarray(data["X"]),
+        len(data["Z"]),
+        reach_of(spec, data),
+        discriminator_of(spec),
+        spec.weight_decay,
+    )
+    refuse(game)
+    return game

@@ -1,0 +1,114 @@
+"""The parameters of a Wasserstein game."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from convexviz.architectures import base
+from convexviz.architectures.spec import Param
+from convexviz.errors import SpecError
+
+GIVEN = "given"  # the dataset's name where the arrays come from the caller
+PLANAR = ("ring", "gaussians", "moons", "cluster")
+DATASETS = (*PLANAR, GIVEN)
+TITLES = ("Ring", "Two Gaussians", "Moons", "Off-centre cluster", "Your data")
+DISCRIMINATORS = ("linear", "quadratic", "polynomial")
+GENERATORS = ("free", "linear")
+PENALTIES = ("samples", "weights", "displacement")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec(base.Spec):
+    """What plays: discriminator, generator and the generator's penalty (P1; THEORY 5)."""
+
+    dataset: Annotated[str, Param("data set", choices=DATASETS, titles=TITLES)] = "ring"
+    discriminator: Annotated[
+        str,
+        Param(
+            "discriminator",
+            choices=DISCRIMINATORS,
+            help="Linear sees means, quadratic second moments, polynomial both.",
+        ),
+    ] = "quadratic"
+    generator: Annotated[
+        str,
+        Param(
+            "generator",
+            choices=GENERATORS,
+            help="Free: any samples. Linear: the samples are Z W.",
+        ),
+    ] = "free"
+    penalty: Annotated[
+        str,
+        Param(
+            "generator's penalty",
+            choices=PENALTIES,
+            help="Samples: the squares of what is generated. Weights: of W. Displacement: of how "
+            "far fixed noise is moved.",
+        ),
+    ] = "samples"
+    weight_decay: Annotated[
+        float,
+        Param(
+            "discriminator's weight decay β",
+            1e-12,
+            1e12,
+            log=True,
+            help="How far apart what the discriminator sees may stay; sums over all samples.",
+        ),
+    ] = 1.6
+    bias: Annotated[
+        bool,
+        Param("constant column", help="The discriminator sees a 1 beside every sample."),
+    ] = False
+    poly_a: Annotated[float, Param("a of a t² + b t + c", -10, 10)] = 0.09
+    poly_b: Annotated[float, Param("b of a t² + b t + c", -10, 10)] = 0.5
+    poly_c: Annotated[float, Param("c of a t² + b t + c", -10, 10)] = 0.47
+    n_samples: Annotated[
+        int,
+        Param(
+            "samples",
+            2,
+            10_000,
+            log=True,
+            help="How many points, real and generated.",
+            page_high=200,
+        ),
+    ] = 80
+    n_latents: Annotated[int, Param("latents", 1, 10_000, log=True, help="The columns of Z.")] = 4
+    seed: Annotated[
+        int, Param("seed", 0, 2**31 - 1, help="Points and latents are drawn from it.")
+    ] = 0
+    tolerance: Annotated[
+        float, Param("relative gap to reach", 1e-10, 0.1, log=True, on_page=False)
+    ] = 1e-6
+
+    def __post_init__(self) -> None:
+        base.Spec.__post_init__(self)
+        if self.penalty == "weights" and self.generator == "free":
+            raise SpecError(
+                "penalty='weights' needs a generator that has weights; use generator='linear', "
+                "or penalty='samples'"
+            )
+        if self.discriminator == "polynomial" and self.poly_a == 0 and self.poly_b == 0:
+            raise SpecError("poly_a and poly_b must not both be 0: the discriminator sees nothing")
+
+
+def follows_path(spec: Spec) -> bool:
+    """Whether a solve gives a path: points in the plane do; of images each is a solve of its own.
+
+    A row of a path holds every sample, so a free generator's are all there is to keep.
+    """
+    return spec.generator == "free" and spec.dataset in PLANAR
+
+
+def seconds(spec: Spec, data: Mapping[str, Any]) -> float:
+    """About how long a solve takes: milliseconds in closed form, the rest by its size."""
+    columns = data["X"].shape[1]
+    if spec.discriminator == "linear":
+        return 0.01
+    if spec.discriminator == "quadratic" and spec.penalty != "displacement" and not spec.bias:
+        return 0.01 + 1e-9 * float(data["X"].size) * min(data["X"].shape)
+    return 1.0 + 1e-5 * columns**4
