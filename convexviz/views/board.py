@@ -5,7 +5,7 @@
 
 A panel that moves a variable redraws, within a frame, every panel that watches it; Python hears of
 it when the hand lets go (a `live` panel also tells while it is dragged, each time the page has
-answered). `board_panels` has the panels, `board_layers` what a plane draws.
+answered). `board_pictures` and `board_small` have the panels, `board_layers` what a plane draws.
 """
 
 from __future__ import annotations

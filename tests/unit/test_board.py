@@ -5,7 +5,9 @@ import pytest
 
 from convexviz.views import board_layers as layers
 from convexviz.views.board import Order, next_order, payload
-from convexviz.views.board_panels import Curves, Factors, Frames, Plane, Say, Series, Slot, shades
+from convexviz.views.board_panels import Slot
+from convexviz.views.board_pictures import Curves, Factors, Frames, Plane, Series, shades
+from convexviz.views.board_small import Say
 from convexviz.views.component import unpack
 
 WANTED = {"k": 4, "points": [[1.0, 2.0, 0]]}
