@@ -28,8 +28,10 @@ from convexviz.errors import DataError, SpecError
 if TYPE_CHECKING:
     import cvxpy as cp
 
-
 Pattern: TypeAlias = NDArray[np.bool_]
+
+
+GRAM_COLUMNS = 16_384  # 2 GiB
 
 
 class _DataSummary:
@@ -95,6 +97,11 @@ class GatedProgram(AbstractConvexProgram):
     def gram(self) -> MaskedGram:
         """The Gram of the masked features; built once, shared by `with_weight_decay`."""
         return self.summarise()
+
+    @property
+    def gram_fits(self) -> bool:
+        """Whether the Gram is small enough to be made."""
+        return len(self.arrangements) * self.X.shape[1] <= GRAM_COLUMNS
 
     def summarise(self, *, threads: int = 1, device: str = "cpu") -> MaskedGram:
         """The Gram, built now on `threads` threads, or on a torch `device`, unless it exists."""

@@ -109,20 +109,28 @@ class ReluData:
         """At least the longest projection of `C` and `-C` onto their patterns' cones, or `stop`."""
         both = np.repeat(C, 2, axis=0)
         both[1::2] *= -1.0
-        cones = [self.cone(g) for g in np.repeat(groups, 2).tolist()]
+        _, bounds = self.project(both, np.repeat(groups, 2), stop)
+        return max(stop, float(bounds.max(initial=0.0)))
+
+    def project(
+        self, C: Float[np.ndarray, "k d"], groups: Int[np.ndarray, " k"], stop: float = 0.0
+    ) -> tuple[Float[np.ndarray, "k d"], Float[np.ndarray, " k"]]:
+        """The rows of `C` projected onto the cones of their patterns, and bounds on their lengths.
+
+        Where `stop` is positive, a row that is known to be shorter is not finished.
+        """
+        cones = [self.cone(g) for g in groups.tolist()]
         normals = [cone.signs[:, None] * cone.rows for cone in cones]
         ends = np.cumsum([0, *(len(rows) for rows in normals)])
-        rows = np.zeros((len(both), C.shape[1] + 1), dtype=np.int64)
-        counts, points, bounds = (
-            np.zeros(len(both), np.int64),
-            np.empty_like(both),
-            np.empty(len(both)),
-        )
-        stops = np.full(len(both), stop)
-        project_groups(np.concatenate(normals), ends, both, rows, counts, stops, points, bounds)
+        rows = np.zeros((len(C), C.shape[1] + 1), dtype=np.int64)
+        counts, points, bounds = np.zeros(len(C), np.int64), np.empty_like(C), np.empty(len(C))
+        if len(C):
+            stops = np.full(len(C), stop)
+            project_groups(np.concatenate(normals), ends, C, rows, counts, stops, points, bounds)
         for j in np.flatnonzero(np.isnan(bounds)).tolist():
-            bounds[j] = cones[j].project(both[j]).bound
-        return max(stop, float(bounds.max(initial=0.0)))
+            found = cones[j].project(C[j])
+            points[j], bounds[j] = found.point, found.bound
+        return points, bounds
 
     def depths(
         self, groups: Int[np.ndarray, " K"], directions: Float[np.ndarray, "d K"]

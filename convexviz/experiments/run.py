@@ -96,7 +96,7 @@ def run(asked: Request, report: OnIteration = silent) -> Result:
         )
         programs.append(on_device(arch.build(spec, asked.arrays, networks), asked.device))
         ready = time.perf_counter()
-        solver = arch.solver(spec, programs[-1])
+        solver = arch.solver(spec, programs[-1]).on(asked.device)
         solutions.append(solver.solve(programs[-1], on_iteration=report))
         solving += time.perf_counter() - ready
         if solutions[-1].status is Status.CANCELLED:
@@ -107,20 +107,11 @@ def run(asked: Request, report: OnIteration = silent) -> Result:
 
 
 def on_device(program: AbstractConvexProgram, device: str) -> AbstractConvexProgram:
-    """`program` with what is heavy in it computed on `device`.
-
-    Raises:
-        SpecError: this kind of program is computed on the CPU only.
-    """
-    if device == "cpu":
-        return program
+    """`program`, with its Gram made on `device` where it has one."""
     from convexviz.core.gated import GatedProgram
 
-    if not isinstance(program, GatedProgram):
-        raise SpecError(
-            f"device={device!r} computes gated networks (neurons='gated'); use device='cpu'"
-        )
-    program.summarise(device=device)
+    if device != "cpu" and isinstance(program, GatedProgram) and program.gram_fits:
+        program.summarise(device=device)
     return program
 
 

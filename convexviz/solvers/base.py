@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Solution
-from convexviz.errors import Cancelled, IncompatibleSolver
+from convexviz.errors import Cancelled, IncompatibleSolver, SpecError
 
 OnIteration = Callable[[Progress], None]
 
@@ -50,6 +50,19 @@ class AbstractSolver(ABC):
     @abstractmethod
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         """The reason this solver cannot take `program`, or None where it can."""
+
+    def on(self, device: str) -> AbstractSolver:
+        """The solver to take in this one's place on a torch `device` ("cpu", "cuda").
+
+        Raises:
+            SpecError: this kind of program is solved on the CPU only.
+        """
+        if device != "cpu":
+            raise SpecError(
+                f"device={device!r} solves programs on given patterns with one output "
+                "(arrangements other than 'adaptive', smooth losses); use device='cpu'"
+            )
+        return self
 
     @abstractmethod
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution: ...

@@ -36,6 +36,10 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
         more_features_than_rows = len(program.X) < len(program.arrangements) * program.X.shape[1]
         if more_features_than_rows and wide.why_not(program) is None:
             return wide
+        if not program.gram_fits:
+            from convexviz.solvers.first_order import FirstOrder
+
+            return FirstOrder(tolerance=tolerance)
         return GatedPath(tolerance=tolerance)
     if isinstance(program, ReluProgram):
         from convexviz.solvers.constrained import ActiveSet

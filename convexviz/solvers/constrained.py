@@ -35,6 +35,13 @@ class ActiveSet(AbstractSolver):
     max_iterations: int = 200
     newton_iterations: int = 400
 
+    def on(self, device: str) -> AbstractSolver:
+        if device == "cpu":
+            return self
+        from convexviz.solvers.first_order import FirstOrder
+
+        return FirstOrder(tolerance=self.tolerance, device=device)
+
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         if not isinstance(program, ReluProgram):
             return f"it needs cones over patterns (ReluProgram), got {type(program).__name__}"

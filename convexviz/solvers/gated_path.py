@@ -52,6 +52,10 @@ class GatedPath(AbstractSolver):
         if self.max_iterations < 1:
             raise SpecError(f"max_iterations must be at least 1, got {self.max_iterations}")
 
+    def on(self, device: str) -> AbstractSolver:  # noqa: ARG002
+        """Itself: the Gram is made on the device, and what follows is small."""
+        return self
+
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         if not isinstance(program, GatedProgram):
             return (

@@ -49,6 +49,13 @@ class GatedWide(AbstractSolver):
         if self.max_iterations < 1:
             raise SpecError(f"max_iterations must be at least 1, got {self.max_iterations}")
 
+    def on(self, device: str) -> AbstractSolver:
+        if device == "cpu":
+            return self
+        from convexviz.solvers.first_order import FirstOrder
+
+        return FirstOrder(tolerance=self.tolerance, device=device)
+
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         if not isinstance(program, GatedProgram):
             return (
@@ -197,7 +204,8 @@ class _Run:
     def solve(self, program: GatedProgram, start: Array | None, on: OnIteration) -> Solution:
         monitor = Monitor(self.options.tolerance, on)
         beta = self.coordinates.beta(program.weight_decay)
-        if program.weight_decay >= program.beta_max:  # sweeps would leave the last bit of a sum
+        # The same sum may differ in its last bits from call to call, and sweeps would leave those.
+        if program.weight_decay >= program.beta_max * (1 - 1e-14):
             point = self.at(
                 self.coordinates.inward(np.zeros((self.patterns.shape[1], program.X.shape[1])))
             )

@@ -52,6 +52,13 @@ class LossNewton(AbstractSolver):
         if self.max_iterations < 1:
             raise SpecError(f"max_iterations must be at least 1, got {self.max_iterations}")
 
+    def on(self, device: str) -> AbstractSolver:
+        if device == "cpu":
+            return self
+        from convexviz.solvers.first_order import FirstOrder
+
+        return FirstOrder(tolerance=self.tolerance, device=device)
+
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         if not isinstance(program, LossProgram):
             return f"it needs a loss of scalar outputs (LossProgram), got {type(program).__name__}"
