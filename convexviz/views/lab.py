@@ -105,7 +105,7 @@ def _toolbar(arch: Architecture) -> tuple[Wanted | str, DeltaGenerator]:
     st.button("Reset", key="reset." + arch.name, on_click=_reset, args=(arch,))
     share(f"{arch.name}.share")
     try:
-        edited = hero.arrays()
+        edited = hero.arrays(fields)
         if mine is not None or edited is not None:
             fields["dataset"] = controls.GIVEN
         spec: Any = arch.spec.of({**arch.stored[0], **fields})

@@ -58,7 +58,7 @@ def live() -> LastFew[Result]:
     return LastFew(LIVE)
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def opened(file: str, _modified: int) -> Result:
     """A result in memory, shared by all sessions: read-only by convention."""
     return store.read(Path(file))

@@ -15,7 +15,7 @@ def _nothing_to_set(_name: str, _value: Any) -> None:
     """There is nothing in it that a story could set."""
 
 
-def _no_arrays() -> Arrays | None:
+def _no_arrays(_fields: Mapping[str, Any]) -> Arrays | None:
     """It holds no data of its own."""
     return None
 
@@ -34,7 +34,8 @@ class Hero:
         apply: (name, value); a story's setting that is the hero's own.
         holds: parameters that it has controls for, so that Settings has none; their values live
             in the address (`controls.held`, `controls.hold`).
-        arrays: the data that the visitor made in it (points that were moved), or None.
+        arrays: (fields of the settings) -> the data that the visitor made in it (points that were
+            moved), or None.
         reset: lets go of what it remembers.
     """
 
@@ -42,5 +43,5 @@ class Hero:
     show: Callable[[Result, int], int]
     apply: Callable[[str, Any], None] = _nothing_to_set
     holds: tuple[str, ...] = ()
-    arrays: Callable[[], Arrays | None] = _no_arrays
+    arrays: Callable[[Mapping[str, Any]], Arrays | None] = _no_arrays
     reset: Callable[[], None] = _no_change
