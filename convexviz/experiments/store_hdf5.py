@@ -127,8 +127,8 @@ def _write(group: Any, name: str, array: NDArray[Any]) -> None:
         group.create_dataset(name, data=array, **options)
 
 
-def decode(path: Path) -> Decoded:
-    """What is in the file under `path`.
+def decode(path: Path, wanted: tuple[str, ...] = GROUPS) -> Decoded:
+    """What is in the file under `path`; groups that are not `wanted` are left empty.
 
     Raises:
         StoreError: it is not one of ours, or too damaged to read; in one line, with the way out.
@@ -138,7 +138,7 @@ def decode(path: Path) -> Decoded:
         if size > LARGEST_FILE:
             raise StoreError(f"{path}: {size} bytes, the limit is {LARGEST_FILE}; not a result")
         with h5py.File(path, "r") as file:
-            return _decode(path, file)
+            return _decode(path, file, wanted)
     except StoreError:
         raise
     except H5ERRORS as error:
@@ -148,7 +148,7 @@ def decode(path: Path) -> Decoded:
         raise StoreError(f"{path}: unreadable ({reason}); {way_out}") from error
 
 
-def _decode(path: Path, file: Any) -> Decoded:
+def _decode(path: Path, file: Any, wanted: tuple[str, ...]) -> Decoded:
     def foreign(reason: str) -> StoreError:
         return StoreError(f"{path}: not a convexviz result ({reason}); export it again")
 
@@ -163,6 +163,8 @@ def _decode(path: Path, file: Any) -> Decoded:
         groups: dict[str, dict[str, NDArray[Any]]] = {}
         for group in GROUPS:
             groups[group] = {}
+            if group not in wanted:
+                continue
             home = _member(file, group, h5py.h5g.GroupID)
             for name, (dtype, shape, checksum) in listing[group].items():
                 dataset = _member(home, name, h5py.h5d.DatasetID)
