@@ -22,8 +22,8 @@ from typing import Any
 
 from convexviz.core.solution import Certificate, Scope
 from convexviz.errors import StoreError
-from convexviz.experiments import store
 from convexviz.experiments.index_query import COLUMNS, Query, Row, statement
+from convexviz.experiments.store_head import head
 
 VERSION = 1
 _NUMBERS = ("gap", "primal", "dual", "psnr", "accuracy", "neurons", "seconds")
@@ -77,8 +77,8 @@ class Index:
                     return connection
                 connection.execute("DROP TABLE IF EXISTS results")
                 kinds = ", ".join(f"{c} {'REAL' if c in _NUMBERS else 'TEXT'}" for c in COLUMNS)
-                head = "path TEXT PRIMARY KEY, stamp INTEGER"
-                connection.execute(f"CREATE TABLE results ({head}, {kinds}, why TEXT)")
+                first = "path TEXT PRIMARY KEY, stamp INTEGER"
+                connection.execute(f"CREATE TABLE results ({first}, {kinds}, why TEXT)")
                 connection.execute(f"PRAGMA user_version = {VERSION}")
                 connection.commit()
                 return connection
@@ -157,28 +157,28 @@ def _files(folder: Path) -> Iterator[tuple[str, int]]:
 
 def _entry(path: Path) -> list[Any]:
     try:
-        head = store.head(path)
-        scope = Scope(str(head.attributes["scope"]))
+        found = head(path)
+        scope = Scope(str(found.attributes["scope"]))
         certificate = Certificate(
-            float(head.attributes["primal"]), float(head.attributes["dual"]), scope
+            float(found.attributes["primal"]), float(found.attributes["dual"]), scope
         )
     except (StoreError, ValueError) as error:
         return [None] * len(COLUMNS) + [str(error).removeprefix(f"{path}: ")[:300]]
     known = {
-        **{name: str(head.attributes[name]) for name in ("architecture", "key", "status")},
-        **{name: str(head.attributes[name]) for name in ("device", "created", "dataset")},
+        **{name: str(found.attributes[name]) for name in ("architecture", "key", "status")},
+        **{name: str(found.attributes[name]) for name in ("device", "created", "dataset")},
         "scope": str(scope),
-        "spec": json.dumps(dict(head.spec), sort_keys=True),
+        "spec": json.dumps(dict(found.spec), sort_keys=True),
         "scalars": json.dumps(
-            {name: value for name, value in head.scalars.items() if math.isfinite(value)}
+            {name: value for name, value in found.scalars.items() if math.isfinite(value)}
         ),
         "gap": _finite(certificate.relative_gap),
         "primal": _finite(certificate.primal),
         "dual": _finite(certificate.dual),
-        "seconds": _finite(float(head.attributes["seconds"])),
+        "seconds": _finite(float(found.attributes["seconds"])),
     }
     for column, names in _QUALITY.items():
-        values = [head.scalars[name] for name in names if name in head.scalars]
+        values = [found.scalars[name] for name in names if name in found.scalars]
         known[column] = next((value for value in values if math.isfinite(value)), None)
     return [*(known[column] for column in COLUMNS), ""]
 
