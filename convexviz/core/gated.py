@@ -20,6 +20,7 @@ from convexviz.core.gram import MaskedGram, masked_gram
 from convexviz.core.gram_device import masked_gram_on
 from convexviz.core.masked import adjoint, predict
 from convexviz.core.network import Network
+from convexviz.core.pooled import pooled_features, pooled_gram
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Scope
 from convexviz.core.types import Array
@@ -37,18 +38,21 @@ GRAM_COLUMNS = 16_384  # 2 GiB
 class _DataSummary:
     """What depends on the data alone, computed at the first request and shared by weight decays."""
 
-    def __init__(self, X: Array, patterns: Pattern, y: Array) -> None:
-        self.X, self.patterns, self.y = X, patterns, y
+    def __init__(self, X: Array, patterns: Pattern, y: Array, patches: int) -> None:
+        self.X, self.patterns, self.y, self.patches = X, patterns, y, patches
         self._gram: MaskedGram | None = None
         self._beta_max: float | None = None
         self._lock = Lock()
 
-    def describes(self, X: Array, patterns: Pattern, y: Array) -> bool:
-        return self.X is X and self.patterns is patterns and self.y is y
+    def describes(self, X: Array, patterns: Pattern, y: Array, patches: int) -> bool:
+        same = self.X is X and self.patterns is patterns and self.y is y
+        return same and self.patches == patches
 
     def gram(self, threads: int, device: str) -> MaskedGram:
         with self._lock:
-            if self._gram is None and device == "cpu":
+            if self._gram is None and self.patches > 1:
+                self._gram = pooled_gram(self.X, self.patterns, self.y, self.patches)
+            elif self._gram is None and device == "cpu":
                 self._gram = masked_gram(self.X, self.patterns, self.y, threads=threads)
             elif self._gram is None:
                 self._gram = masked_gram_on(device, self.X, self.patterns, self.y)
@@ -58,7 +62,8 @@ class _DataSummary:
         with self._lock:
             if self._beta_max is None:
                 # Not `gram.b`: this sums as `certify` does, so that at beta_max the gap is 0.
-                correlations = adjoint(self.X, self.patterns, self.y)
+                each = np.repeat(self.y, self.patches)
+                correlations = adjoint(self.X, self.patterns, each)
                 self._beta_max = float(_row_norms(correlations).max(initial=0.0))
             return self._beta_max
 
@@ -73,15 +78,18 @@ class _DataSummary:
 class GatedProgram(AbstractConvexProgram):
     """`min 1/2 ||sum_i D_i X w_i - y||^2 + beta sum_i ||w_i||` over `W` (P, d), no cones.
 
+    With `patches` K > 1 a sample is K consecutive rows of X, whose outputs are summed (a CNN).
+
     Raises:
         DataError: the arrays do not fit together or are not finite.
         SpecError: the weight decay is negative or not finite.
     """
 
-    X: Float[np.ndarray, "n d"]
+    X: Float[np.ndarray, "N d"]
     y: Float[np.ndarray, " n"]
     arrangements: Arrangements
     weight_decay: float
+    patches: int = 1
     _summary: _DataSummary | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -89,9 +97,10 @@ class GatedProgram(AbstractConvexProgram):
             raise SpecError(f"weight_decay must be finite and >= 0, got {self.weight_decay}")
         object.__setattr__(self, "weight_decay", float(self.weight_decay))
         patterns = self.arrangements.patterns
-        if self._summary is None or not self._summary.describes(self.X, patterns, self.y):
-            _check_data(self.X, self.y, self.arrangements)
-            object.__setattr__(self, "_summary", _DataSummary(self.X, patterns, self.y))
+        parts = (self.X, patterns, self.y, self.patches)
+        if self._summary is None or not self._summary.describes(*parts):
+            _check_data(self.X, self.y, self.arrangements, self.patches)
+            object.__setattr__(self, "_summary", _DataSummary(*parts))
 
     @property
     def gram(self) -> MaskedGram:
@@ -133,15 +142,17 @@ class GatedProgram(AbstractConvexProgram):
     ) -> GatedProgram:
         """Squared loss with `weights` on the rows and targets `y`; the same patterns."""
         roots = np.sqrt(weights)
-        return replace(self, X=roots[:, None] * self.X, y=roots * y)
+        return replace(self, X=np.repeat(roots, self.patches)[:, None] * self.X, y=roots * y)
 
     def fit(self, variables: Float[np.ndarray, "P d"]) -> Float[np.ndarray, " n"]:
         """The prediction `sum_i D_i X w_i`."""
-        return predict(self.X, self.arrangements.patterns, variables)
+        rows = predict(self.X, self.arrangements.patterns, variables)
+        return rows if self.patches == 1 else rows.reshape(-1, self.patches).sum(axis=1)
 
     def correlations(self, r: Float[np.ndarray, " n"]) -> Float[np.ndarray, "P d"]:
         """`X' D_i r` for every pattern."""
-        return adjoint(self.X, self.arrangements.patterns, r)
+        each = r if self.patches == 1 else np.repeat(r, self.patches)
+        return adjoint(self.X, self.arrangements.patterns, each)
 
     def penalty(self, variables: Float[np.ndarray, "P d"]) -> float:
         """`beta sum_i ||w_i||`."""
@@ -165,9 +176,8 @@ class GatedProgram(AbstractConvexProgram):
         `s r` is dual feasible for `|s| max_i ||X' D_i r|| <= beta`; the best such s is taken
         (THEORY 1.6). Computed from the data, so the rounding of the Gram is not in it.
         """
-        patterns = self.arrangements.patterns
-        residual = self.y - predict(self.X, patterns, variables)
-        correlations = adjoint(self.X, patterns, residual)
+        residual = self.y - self.fit(variables)
+        correlations = self.correlations(residual)
         squares = float(residual @ residual)
         return gated_certificate(variables, correlations, squares, self.weight_decay)
 
@@ -186,11 +196,9 @@ class GatedProgram(AbstractConvexProgram):
     def to_cvxpy(self) -> cp.Problem:
         import cvxpy as cp
 
-        n, d = self.X.shape
-        P = len(self.arrangements)
-        masked = self.arrangements.patterns[:, :, None] * self.X[:, None, :]
-        W = cp.Variable((P, d), name="W")
-        residual = masked.reshape(n, P * d) @ cp.vec(W, order="C") - self.y
+        features = pooled_features(self.X, self.arrangements.patterns, self.patches)
+        W = cp.Variable(self.shape, name="W")
+        residual = features @ cp.vec(W, order="C") - self.y
         penalty = cp.sum(cp.norm(W, 2, axis=1))
         return cp.Problem(cp.Minimize(0.5 * cp.sum_squares(residual) + self.weight_decay * penalty))
 
@@ -238,10 +246,19 @@ def _finite_or_inf(value: float) -> float:
 
 
 def _check_data(
-    X: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], arrangements: Arrangements
+    X: Float[np.ndarray, "N d"],
+    y: Float[np.ndarray, " n"],
+    arrangements: Arrangements,
+    patches: int,
 ) -> None:
-    patterns: Bool[np.ndarray, "n P"] = arrangements.patterns
-    if X.ndim != 2 or y.shape != (len(X),) or len(patterns) != len(X):
+    patterns: Bool[np.ndarray, "N P"] = arrangements.patterns
+    if patches < 1:
+        raise SpecError(f"patches must be at least 1, got {patches}")
+    if patches > 1 and len(X) != patches * len(y):
+        raise DataError(
+            f"X must have {patches} rows (patches) for each of the {len(y)} samples, got {len(X)}"
+        )
+    if X.ndim != 2 or y.shape != (len(X) // patches,) or len(patterns) != len(X):
         raise DataError(
             "X (n, d), y (n,) and patterns (n, P) must share n, "
             f"got X {X.shape}, y {y.shape}, patterns {patterns.shape}"

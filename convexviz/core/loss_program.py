@@ -90,7 +90,8 @@ class LossProgram(AbstractConvexProgram):
         dual = self.bound(residual)
         for near in _NEAR:
             ties = self.loss.ties(F, self.y, near)
-            if point is not None and 0 < ties.sum() <= _UNKNOWNS:
+            plain = len(self.squared.X) == len(self.y)  # summed patches: not looked for
+            if point is not None and plain and 0 < ties.sum() <= _UNKNOWNS:
                 dual = max(dual, self.bound(self._resolve(point, residual, ties, near)))
         return Certificate(primal, min(dual, primal), self.scope)
 
@@ -111,7 +112,9 @@ class LossProgram(AbstractConvexProgram):
         named = problem.var_dict
         masks = self.squared.arrangements.patterns.astype(np.float64)
         weights = named["W"] if "W" in named else named["w"] - named["z"]
-        F = cp.sum(cp.multiply(masks, self.squared.X @ weights.T), axis=1)
+        rows = cp.sum(cp.multiply(masks, self.squared.X @ weights.T), axis=1)
+        n = len(self.y)
+        F = rows if len(masks) == n else np.kron(np.eye(n), np.ones(len(masks) // n)) @ rows
         blocks = [named[name] for name in ("W", "w", "z") if name in named]
         penalty = sum(cp.sum(cp.norm(block, 2, axis=1)) for block in blocks)
         value = self.loss.to_cvxpy(F, self.y) + self.weight_decay * penalty

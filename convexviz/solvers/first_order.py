@@ -68,6 +68,9 @@ class FirstOrder(AbstractSolver):
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         if not isinstance(program, GatedProgram | ReluProgram | LossProgram):
             return f"it needs given patterns and scalar outputs, got {type(program).__name__}"
+        squared = _squared(program)
+        if isinstance(squared, GatedProgram) and squared.patches > 1:
+            return f"it knows no summed patches, got {squared.patches} a sample; use GatedPath"
         if isinstance(program, LossProgram) and not isinstance(program.loss, Squared | Logistic):
             return f"it needs a smooth loss, got {program.loss.name}"
         return None

@@ -132,7 +132,8 @@ class GatedPath(AbstractSolver):
     def _certify(
         self, program: GatedProgram, search: _Search, W: Array, to_units: float
     ) -> Certificate:
-        if self.certify_from == "gram" and to_units == 1.0 and search.gram is program.gram:
+        by_gram = self.certify_from == "gram" and program.patches == 1
+        if by_gram and to_units == 1.0 and search.gram is program.gram:
             certificate = certificate_from_gram(
                 search.gram, program.X, W, search.gradient(W), program.weight_decay
             )
@@ -189,11 +190,11 @@ def _in_ordinary_units(program: GatedProgram) -> tuple[GatedProgram, float]:
     if all(size == 0.0 or 1e-30 < size < 1e30 for size in sizes):
         return program, 1.0
     down_X, down_y = (2.0 ** -np.frexp(size)[1] if size else 1.0 for size in sizes)
-    scaled = GatedProgram(
-        program.X * down_X,
-        program.y * down_y,
-        program.arrangements,
-        program.weight_decay * down_X * down_y,
+    scaled = replace(
+        program,
+        X=program.X * down_X,
+        y=program.y * down_y,
+        weight_decay=program.weight_decay * down_X * down_y,
     )
     return scaled, down_y / down_X
 

@@ -61,6 +61,8 @@ class GatedWide(AbstractSolver):
             return (
                 f"it needs a GatedProgram (no cones, scalar output), not {type(program).__name__}"
             )
+        if program.patches > 1:
+            return f"it knows no summed patches, got {program.patches} a sample; use GatedPath"
         if len(program.X) > _LARGEST_N:
             return f"it factors n x n matrices, for n to {_LARGEST_N:,}, got {len(program.X):,}"
         return None

@@ -46,6 +46,8 @@ class HingeConic(AbstractSolver):
         if not isinstance(program, LossProgram) or not isinstance(program.loss, Hinge):
             return "it needs a LossProgram with hinge loss"
         n, d = program.squared.X.shape
+        if isinstance(program.squared, GatedProgram) and program.squared.patches > 1:
+            return f"it knows no summed patches, got {program.squared.patches} a sample"
         if n * min(_TOGETHER, len(program.squared.arrangements) * d) > _LARGEST:
             return f"its matrices have n P d entries, at most {_LARGEST:,}"
         return None

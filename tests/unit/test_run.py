@@ -117,7 +117,7 @@ def test_other_wrong_values_are_refused_before_any_work(
 
 @pytest.mark.parametrize("name", ["denoise", "", "Denoiser", "../denoiser"])
 def test_an_unknown_architecture_lists_those_there_are(name: str) -> None:
-    with pytest.raises(SpecError, match=r"no architecture .*there are: denoiser"):
+    with pytest.raises(SpecError, match=r"no architecture .*there are: .*denoiser"):
         convexviz.solve(name)
 
 
