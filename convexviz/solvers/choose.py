@@ -20,6 +20,7 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
     from convexviz.core.loss_program import LossProgram
     from convexviz.core.losses import Hinge
     from convexviz.core.neurons import NeuronProgram
+    from convexviz.core.normalised import NormalisedProgram
     from convexviz.core.orthonormal import OrthonormalProgram
     from convexviz.core.relu import ReluProgram
 
@@ -27,6 +28,10 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
         from convexviz.solvers.orthonormal import ClosedForm
 
         return ClosedForm(tolerance=tolerance)
+    if isinstance(program, NormalisedProgram):
+        from convexviz.solvers.block_descent import BlockDescent
+
+        return BlockDescent(tolerance=tolerance)
     if isinstance(program, GatedProgram):
         from convexviz.solvers.gated_path import GatedPath
         from convexviz.solvers.gated_wide import GatedWide

@@ -22,6 +22,7 @@ from convexviz.errors import SpecError
 
 MAX_PATTERNS = 20_000  # about what the exact certificate visits in a minute
 _GATES, _LAYERS = 1, 2  # the streams of an experiment's generator; 0 draws the data
+MAX_AFTER = 50_000_000  # P d^2 numbers of factors: 400 MB
 WIDTH = 2  # of a random hidden layer, in rows of the data: generic ones have rank n
 
 
@@ -108,6 +109,7 @@ def program_of(spec: Spec, at: Setting) -> AbstractConvexProgram:
         SpecError: this combination of outputs, loss, position and depth has no program here.
     """
     from convexviz.core.gated import GatedProgram
+    from convexviz.core.loss_program import LossProgram
     from convexviz.core.neurons import NeuronProgram
     from convexviz.core.orthonormal import OrthonormalProgram
     from convexviz.core.relu import ReluProgram
@@ -118,15 +120,47 @@ def program_of(spec: Spec, at: Setting) -> AbstractConvexProgram:
         return OrthonormalProgram(at.features, at.targets, outputs, loss, spec.weight_decay)
     if spec.hidden_layers > 1:
         raise SpecError(f"hidden_layers={spec.hidden_layers} {why_no_closed_form(spec, at)}")
-    if at.targets.shape[1] > 1 or at.features.ndim > 2 or spec.loss != "squared":
-        raise SpecError("not yet")
     if spec.position == "after":
+        return _after(spec, at)
+    if at.targets.shape[1] > 1 or at.features.ndim > 2:
         raise SpecError("not yet")
     y = np.ascontiguousarray(at.targets[:, 0])
     if spec.arrangements == "adaptive":
+        if spec.loss != "squared":
+            raise SpecError(
+                f"arrangements='adaptive' takes loss='squared' for one output, got {spec.loss!r}; "
+                "use arrangements='sampled'"
+            )
         return NeuronProgram(at.features, y, spec.weight_decay)
     kind = GatedProgram if spec.neurons == "gated" else ReluProgram
-    return kind(at.features, y, patterns_for(spec, at.features), spec.weight_decay)
+    program = kind(at.features, y, patterns_for(spec, at), spec.weight_decay)
+    return program if spec.loss == "squared" else LossProgram(program, loss)
+
+
+def _after(spec: Spec, at: Setting) -> AbstractConvexProgram:
+    """The program of batch norm after the ReLU, on the rows as they are."""
+    from convexviz.core.normalised import NormalisedProgram
+
+    for what, refused in (
+        (f"Y with {at.targets.shape[1]} outputs", at.targets.shape[1] > 1),
+        ("patches", at.inputs.ndim > 2),
+        (f"loss={spec.loss!r}", spec.loss != "squared"),
+        ("arrangements='adaptive'", spec.arrangements == "adaptive"),
+    ):
+        if refused:
+            raise SpecError(
+                "position='after' takes one output, rows X (n, d), the squared loss and all or "
+                f"sampled patterns, got {what}; use position='before'"
+            )
+    patterns = patterns_for(spec, at)
+    if len(patterns) * at.inputs.shape[1] ** 2 > MAX_AFTER:
+        raise SpecError(
+            f"position='after' factors every pattern's features, {len(patterns):,} of width "
+            f"{at.inputs.shape[1]}: use fewer n_gates or a narrower X"
+        )
+    y = np.ascontiguousarray(at.targets[:, 0])
+    gated = spec.neurons == "gated"
+    return NormalisedProgram(at.inputs, y, patterns, spec.weight_decay, gated)
 
 
 def closed_form_outputs(spec: Spec, at: Setting) -> np.ndarray | None:
@@ -152,12 +186,14 @@ def why_no_closed_form(spec: Spec, at: Setting) -> str:
     )
 
 
-def patterns_for(spec: Spec, features: np.ndarray) -> Arrangements:
-    """All patterns of the whitened rows, or those of `n_gates` Gaussian gates.
+def patterns_for(spec: Spec, at: Setting) -> Arrangements:
+    """All patterns of the whitened rows, or those of `n_gates` Gaussian gates; of the rows as they
+    are where batch norm comes after the ReLU.
 
     Raises:
         SpecError: `arrangements="all"` where the count of patterns is out of reach.
     """
+    features = at.inputs if spec.position == "after" else at.features
     rows = features.reshape(-1, features.shape[-1])
     if spec.arrangements == "sampled":
         return arrangements.sample(rows, spec.n_gates, rng_of(spec.seed, _GATES))
@@ -168,7 +204,7 @@ def patterns_for(spec: Spec, features: np.ndarray) -> Arrangements:
         shown = f"{count:,}" if count < 10**9 else f"1e{int(math.log10(count))}"
         raise SpecError(
             f"arrangements='all' enumerates at most {MAX_PATTERNS:,} patterns, these "
-            f"{len(rows):,} whitened rows of {rows.shape[1]} values have up to {shown}; "
+            f"{len(rows):,} rows of {rows.shape[1]} values have up to {shown}; "
             "use arrangements='sampled' or fewer n_directions"
         )
     return arrangements.enumerate_all(rows)

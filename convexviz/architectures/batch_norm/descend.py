@@ -129,10 +129,11 @@ class BatchNormProblem:
 
     def _gates(self, width: int) -> Gates:
         """One gate a neuron, in turn."""
-        gates = patterns_for(self.spec, self.at.features).gates
+        gates = patterns_for(self.spec, self.at).gates
         white = self.at.whitening
         mine = gates[:, np.arange(width) % gates.shape[1]]
-        return Gates(mine, white.mean, white.lift, white.constant)
+        lift = None if self.spec.position == "after" else white.lift
+        return Gates(mine, white.mean, lift, white.constant)
 
 
 def problem(spec: Spec, data: Arrays) -> BatchNormProblem:

@@ -49,15 +49,19 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gates:
-    """Fixed gates: a neuron is on where `(x - centre) lift g[:k] + g[k] constant >= 0`."""
+    """Fixed gates: a neuron is on where `(x - centre) lift g[:k] + g[k] constant >= 0`; where
+    batch norm comes after the ReLU there is no lift, and it is on where `x g >= 0`.
+    """
 
     gates: Float[np.ndarray, "k1 m"]
     centre: Float[np.ndarray, " d"]
-    lift: Float[np.ndarray, "d k"]
+    lift: Float[np.ndarray, "d k"] | None
     constant: float
 
     def on(self, rows: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, "n m"]:
         """Which neurons are active at which rows; the boundary counts as active."""
+        if self.lift is None:
+            return rows @ self.gates >= 0
         white = np.empty((len(rows), len(self.gates)))
         np.matmul(rows - self.centre, self.lift, out=white[:, :-1])
         white[:, -1] = self.constant

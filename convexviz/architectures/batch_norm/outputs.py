@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures.base import Arrays
-from convexviz.architectures.batch_norm.build import (
-    Setting,
-    closed_form_outputs,
-    patterns_for,
-    setting,
-)
+from convexviz.architectures.batch_norm.build import Setting, program_of, setting
 from convexviz.architectures.batch_norm.data import target_matrix, whitening_of
+from convexviz.architectures.batch_norm.path import group_norms, weights
 from convexviz.architectures.batch_norm.spec import Spec
-from convexviz.architectures.batch_norm.weights import fixed, from_neurons, revive, to_neurons
+from convexviz.architectures.batch_norm.weights import (
+    factors,
+    fixed,
+    neurons_after,
+    revive,
+    to_neurons,
+)
 from convexviz.architectures.proofs import strengthened
-from convexviz.core.arrangements import Arrangements, patterns_of
 from convexviz.core.losses import loss_named
+from convexviz.core.neurons import NeuronProgram
 from convexviz.core.orthonormal import OrthonormalProgram, dual_norm
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution
@@ -31,32 +33,30 @@ def outputs(
     solutions: tuple[Solution, ...],
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The weights of the network, then all that follows from them."""
-    program: Any = programs[-1]
-    variables = solutions[-1].variables
+    program, variables = programs[-1], solutions[-1].variables
     at = setting(spec, data)
-    arrays = fixed(at)
-    arrays |= from_neurons(arrays, program.to_network(variables))
-    arrays |= _patterns(program, variables)
+    arrays = fixed(spec, at) | of_program(program)
+    arrays |= weights(spec, arrays, variables)
     pictures, numbers = derived(spec, data, arrays)
     return arrays | pictures, numbers | network_bound(spec, data, at, arrays)
 
 
-def _patterns(program: Any, variables: np.ndarray) -> dict[str, Any]:
-    """Norms of the groups, and for each neuron the gate whose pattern it has."""
+def of_program(program: AbstractConvexProgram) -> dict[str, Any]:
+    """What a program brings beside the data: its gates, or the outputs of its closed form."""
+    from convexviz.core.loss_program import LossProgram
+    from convexviz.core.normalised import NormalisedProgram
+
+    if isinstance(program, LossProgram):
+        program = program.squared
     if isinstance(program, OrthonormalProgram):
-        norms = np.linalg.norm(variables, axis=1)
-        return {"group_norms": norms, "class_outputs": program.T}
+        return {"class_outputs": program.T}
     arrangement = getattr(program, "arrangements", None)
     if arrangement is None:
-        network = program.to_network(variables)
-        lengths = np.linalg.norm(network.first_layer, axis=0)
-        return {"group_norms": lengths * np.linalg.norm(network.second_layer, axis=1)}
-    norms = np.linalg.norm(variables, axis=-1)
-    return {
-        "group_norms": norms,
-        "gates": arrangement.gates,
-        "gate_of_neuron": np.flatnonzero(norms) % norms.shape[-1],
-    }
+        return {}
+    found = {"gates": arrangement.gates}
+    if isinstance(program, NormalisedProgram):
+        found |= factors(program.X, arrangement.patterns)
+    return found
 
 
 def derived(spec: Spec, data: Arrays, weights: Arrays) -> tuple[dict[str, Any], dict[str, float]]:
@@ -126,59 +126,44 @@ def recompute(
     Data are whitened again, gates are drawn or enumerated again.
     """
     at = setting(spec, data, arrays["whitening"])
-    afresh = fixed(at)
     flat = at.inputs.reshape(-1, at.inputs.shape[-1])
-    features = at.features.reshape(-1, at.features.shape[-1])
-    U = to_neurons(features, arrays, flat - at.whitening.mean)
-    afresh |= {
-        "running_mean": np.zeros(U.shape[1]),
-        "running_norm": revive(spec, arrays).statistics(flat).norm,
+    statistics = revive(spec, arrays).statistics(flat)
+    rounding = 1e-9 * statistics.norm / np.sqrt(len(flat))  # of a mean that is zero by centring
+    afresh = fixed(spec, at) | {
+        "running_mean": np.where(np.abs(statistics.mean) <= rounding, 0.0, statistics.mean),
+        "running_norm": statistics.norm,
     }
-    certificate, found = _certify(spec, at, arrays, U)
+    program = program_of(spec, at)
+    afresh |= of_program(program)
+    variables = _variables(spec, at, arrays, afresh)
+    certificate = program.certify(variables)
+    if isinstance(program, NeuronProgram):
+        certificate = strengthened(certificate, program, arrays)
+    norms = group_norms(afresh, variables)
+    if spec.arrangements == "adaptive" and "class_outputs" not in afresh:
+        norms = np.linalg.norm(variables[:, :-1], axis=-1)
     pictures, numbers = derived(spec, data, arrays)
-    return certificate, afresh | found | pictures, numbers | network_bound(spec, data, at, arrays)
+    found = {"group_norms": norms, **pictures}
+    return certificate, afresh | found, numbers | network_bound(spec, data, at, arrays)
 
 
-def _certify(
-    spec: Spec, at: Setting, arrays: Arrays, U: np.ndarray
-) -> tuple[Certificate, dict[str, Any]]:
-    """The certificate at stored weights, and what else it takes from the data."""
+def _variables(spec: Spec, at: Setting, arrays: Arrays, afresh: Arrays) -> np.ndarray:
+    """The convex program's variables that stored weights mean, from weights and data alone."""
     V = arrays["second_layer"]
     lengths = np.linalg.norm(V, axis=1)
-    outputs = closed_form_outputs(spec, at)
-    if outputs is not None:
-        mine = np.argmax(V @ outputs.T, axis=1)
-        S = np.zeros((len(outputs), len(U)))
-        S[mine] = (U * lengths).T
-        loss = loss_named(spec.loss)
-        program = OrthonormalProgram(at.features, at.targets, outputs, loss, spec.weight_decay)
-        return program.certify(S), {
-            "class_outputs": outputs,
-            "group_norms": np.linalg.norm(S, axis=1),
-        }
-    y = np.ascontiguousarray(at.targets[:, 0])
+    U = neurons_after(at.inputs, arrays) if spec.position == "after" else to_neurons(at, arrays)
+    groups = (U * lengths).T
+    if "class_outputs" in afresh:
+        S = np.zeros((len(afresh["class_outputs"]), len(U)))
+        S[np.argmax(V @ afresh["class_outputs"].T, axis=1)] = groups
+        return S
     if spec.arrangements == "adaptive":
-        from convexviz.core.neurons import NeuronProgram, join
-
-        neurons = join((U * lengths).T, np.where(V[:, 0] < 0, -1.0, 1.0))
-        norms = np.linalg.norm(U, axis=0) * lengths
-        free = NeuronProgram(at.features, y, spec.weight_decay)
-        return strengthened(free.certify(neurons), free, arrays), {"group_norms": norms}
-    gates, owner = patterns_for(spec, at.features).gates, arrays["gate_of_neuron"]
-    complete = spec.arrangements == "all"
-    stored = Arrangements(arrays["gates"], patterns_of(at.features, arrays["gates"]), complete)
+        return np.hstack([groups, np.where(V < 0, -1.0, 1.0)])
+    owner, P = arrays["gate_of_neuron"], afresh["gates"].shape[1]
     if spec.neurons == "gated":
-        from convexviz.core.gated import GatedProgram
-
-        W = np.zeros(stored.gates.T.shape)
-        W[owner] = (U * V[:, 0]).T
-        gated = GatedProgram(at.features, y, stored, spec.weight_decay)
-        norms = np.linalg.norm(W, axis=-1)
-        return gated.certify(W), {"gates": gates, "group_norms": norms}
-    from convexviz.core.relu import ReluProgram
-
-    pair = np.zeros((2, *stored.gates.T.shape))
-    pair[(V[:, 0] < 0).astype(int), owner] = (U * lengths).T
-    relu = ReluProgram(at.features, y, stored, spec.weight_decay)
-    norms = np.linalg.norm(pair, axis=-1)
-    return relu.certify(pair), {"gates": gates, "group_norms": norms}
+        W = np.zeros((P, len(U)))
+        W[owner] = groups * np.sign(V)
+        return W
+    pair = np.zeros((2, P, len(U)))
+    pair[(V[:, 0] < 0).astype(int), owner] = groups
+    return pair

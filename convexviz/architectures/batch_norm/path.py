@@ -8,11 +8,9 @@ import numpy as np
 
 from convexviz.architectures.base import Arrays
 from convexviz.architectures.batch_norm.spec import Spec
-from convexviz.architectures.batch_norm.weights import FIXED, from_neurons
+from convexviz.architectures.batch_norm.weights import FIXED, from_neurons, from_neurons_after
 from convexviz.core.network import Network
 from convexviz.core.orthonormal import neurons_of
-
-PER_PATTERN = ("gates", "n_patterns")
 
 
 def weights(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]:
@@ -32,13 +30,23 @@ def weights(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]
         variables, signs = variables[:, :-1], variables[:, -1]
     elif variables.ndim == 3:
         signs[1] = -1.0
-    norms = np.linalg.norm(variables, axis=-1)
+    norms = group_norms(arrays, variables)
     on = np.flatnonzero(norms)
     roots = np.sqrt(norms.ravel()[on])
     rows = variables.reshape(-1, variables.shape[-1])[on]
     second = (signs.ravel()[on] * roots)[:, None]
     neurons = Network((rows / roots[:, None]).T, second, spec.weight_decay)
-    kept = fixed | from_neurons(arrays, neurons)
-    if "gates" in arrays:
-        return kept | {"group_norms": norms, "gate_of_neuron": on % norms.shape[-1]}
-    return kept | {"group_norms": norms.ravel()[on]}
+    if "gates" not in arrays:
+        return fixed | from_neurons(arrays, neurons) | {"group_norms": norms.ravel()[on]}
+    owner = on % norms.shape[-1]
+    after = spec.position == "after"
+    kept = from_neurons_after(arrays, neurons, owner) if after else from_neurons(arrays, neurons)
+    return fixed | kept | {"group_norms": norms, "gate_of_neuron": owner}
+
+
+def group_norms(arrays: Arrays, variables: np.ndarray) -> np.ndarray:
+    """What the penalty sums: the length of each group, or of its output after the ReLU."""
+    if "pattern_factors" not in arrays:
+        return np.asarray(np.linalg.norm(variables, axis=-1))
+    images = np.einsum("pij,...pj->...pi", arrays["pattern_factors"], variables[..., :-1])
+    return np.asarray(np.hypot(np.linalg.norm(images, axis=-1), variables[..., -1]))

@@ -25,9 +25,12 @@ def torch_module(network: BatchNormNetwork) -> tuple[str, Mapping[str, NDArray[A
     state["second.weight"] = np.ascontiguousarray(network.second_layer.T)
     if network.gates is not None:
         gates = network.gates
-        weight = gates.lift @ gates.gates[:-1]
+        weight, bias = gates.gates, np.zeros(gates.gates.shape[1])
+        if gates.lift is not None:
+            weight = gates.lift @ gates.gates[:-1]
+            bias = gates.gates[-1] * gates.constant - gates.centre @ weight
         state["gate.weight"] = np.ascontiguousarray(weight.T)
-        state["gate.bias"] = gates.gates[-1] * gates.constant - gates.centre @ weight
+        state["gate.bias"] = bias
     settings = {
         "SIZES": (layers[0].weights.shape[0], *(layer.weights.shape[1] for layer in layers)),
         "OUTPUTS": network.second_layer.shape[1],

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from convexviz.architectures.base import Arrays
 from convexviz.architectures.batch_norm.build import Setting
@@ -20,16 +20,16 @@ from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.core.network import Network
 
 FIXED = re.compile(
-    r"centre|whitening|n_rows|vector|gates|gate_.*|class_outputs|hidden\d+_.*|running_.*"
+    r"centre|whitening|n_rows|vector|gates|gate_.*|pattern_.*|class_outputs|hidden\d+_.*|running_.*"
 )
 _EARLIER = ("first_layer", "gamma", "alpha", "centre", "running_mean", "running_norm")
 
 
-def fixed(at: Setting) -> dict[str, Any]:
+def fixed(spec: Spec, at: Setting) -> dict[str, Any]:
     """What every set of weights shares: centre, whitening, random layers before, and shapes."""
     white = at.whitening
     kept: dict[str, Any] = {
-        "centre": white.mean,
+        "centre": np.zeros_like(white.mean) if spec.position == "after" else white.mean,
         "whitening": white.lift,
         "n_rows": np.array(white.n_rows),
         "vector": np.array(int(at.vector)),
@@ -41,6 +41,38 @@ def fixed(at: Setting) -> dict[str, Any]:
         )  # fmt: skip
         kept |= {f"hidden{depth}_{name}": v for name, v in zip(_EARLIER, values, strict=True)}
     return kept
+
+
+def factors(X: Float[np.ndarray, "n d"], patterns: Bool[np.ndarray, "n P"]) -> dict[str, Any]:
+    """`pattern_factors` (P, d, d), upper triangles with `|C D_i X w| = |R_i w|`, and
+    `pattern_means` (P, d), of the masked rows: the statistics of any neuron, without the data.
+    """
+    masked = np.where(patterns.T[:, :, None], X, 0.0)
+    means = masked.mean(axis=1)
+    found = np.zeros((patterns.shape[1], X.shape[1], X.shape[1]))
+    for i, rows in enumerate(masked):
+        R = np.linalg.qr(rows - means[i], mode="r")
+        found[i, : len(R)] = R
+    return {"pattern_factors": found, "pattern_means": means}
+
+
+def from_neurons_after(
+    arrays: Arrays, neurons: Network, owner: Int[np.ndarray, " m"]
+) -> dict[str, Any]:
+    """The weights of neurons `u = [w; a]` whose batch norm comes after the ReLU (THEORY 4.6)."""
+    w, root = neurons.first_layer[:-1], np.sqrt(float(arrays["n_rows"]))
+    images = np.einsum("mij,jm->im", arrays["pattern_factors"][owner], w)
+    gamma = np.linalg.norm(images, axis=0)
+    scale = root / np.where(gamma > 0, gamma, root)
+    first = w * scale
+    return {
+        "first_layer": first,
+        "gamma": gamma,
+        "alpha": np.array(neurons.first_layer[-1]),
+        "second_layer": neurons.second_layer,
+        "running_mean": np.einsum("md,dm->m", arrays["pattern_means"][owner], first),
+        "running_norm": np.where(gamma > 0, root, 1.0),
+    }
 
 
 def from_neurons(arrays: Arrays, neurons: Network) -> dict[str, Any]:
@@ -64,18 +96,30 @@ def from_neurons(arrays: Arrays, neurons: Network) -> dict[str, Any]:
     }
 
 
-def to_neurons(
-    features: Float[np.ndarray, "n k1"], arrays: Arrays, centred: Float[np.ndarray, "n h"]
-) -> Float[np.ndarray, "k1 m"]:
+def to_neurons(at: Setting, arrays: Arrays) -> Float[np.ndarray, "k1 m"]:
     """The whitened coordinates `u = [gamma q / |q|; alpha]` of stored weights.
 
     `q = U' C X w`, from the data: nothing is taken from the whitening that was stored.
     """
-    q = features[:, :-1].T @ (centred @ arrays["first_layer"])
-    length = np.linalg.norm(q, axis=0)
-    gamma = arrays["gamma"]
-    scale = np.where(gamma == 0.0, 0.0, gamma / np.where(length > 0, length, 1.0))
-    return np.vstack([q * scale, arrays["alpha"]])
+    rows = at.inputs.reshape(-1, at.inputs.shape[-1])
+    features = at.features.reshape(-1, at.features.shape[-1])
+    q = features[:, :-1].T @ ((rows - at.whitening.mean) @ arrays["first_layer"])
+    return np.vstack([q * _ratio(arrays["gamma"], np.linalg.norm(q, axis=0)), arrays["alpha"]])
+
+
+def neurons_after(X: Float[np.ndarray, "n d"], arrays: Arrays) -> Float[np.ndarray, "d1 m"]:
+    """`u = [w gamma / |C (X w)_+|; alpha]` of stored weights, with their gates where they have."""
+    linear = X @ arrays["first_layer"]
+    on = X @ arrays["gates"][:, arrays["gate_of_neuron"]] >= 0
+    images = np.where(on, linear, 0.0)
+    length = np.linalg.norm(images - images.mean(axis=0), axis=0)
+    return np.vstack([arrays["first_layer"] * _ratio(arrays["gamma"], length), arrays["alpha"]])
+
+
+def _ratio(
+    gamma: Float[np.ndarray, " m"], length: Float[np.ndarray, " m"]
+) -> Float[np.ndarray, " m"]:
+    return np.where(gamma == 0.0, 0.0, gamma / np.where(length > 0, length, 1.0))
 
 
 def revive(spec: Spec, arrays: Arrays) -> BatchNormNetwork:
@@ -96,7 +140,8 @@ def revive(spec: Spec, arrays: Arrays) -> BatchNormNetwork:
     gates = None
     if spec.neurons == "gated":
         mine = arrays["gates"][:, arrays["gate_of_neuron"]]
-        gates = Gates(mine, arrays["centre"], arrays["whitening"], float(1.0 / np.sqrt(n_rows)))
+        lift = None if spec.position == "after" else arrays["whitening"]
+        gates = Gates(mine, arrays["centre"], lift, float(1.0 / np.sqrt(n_rows)))
     return BatchNormNetwork(
         layer=layer,
         second_layer=arrays["second_layer"],

@@ -1,0 +1,184 @@
+"""Batch norm after the ReLU: block descent on orthonormal features, then a conic finish.
+
+Features of neighbouring patterns are nearly parallel, so descent settles which groups are zero and
+then crawls; what is left is a small conic program, which Clarabel solves. Groups that its residual
+calls for are added until none is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from convexviz.core.arrangements import Arrangements
+from convexviz.core.normalised import NormalisedProgram
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Certificate, Solution, Status
+from convexviz.core.types import Array
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.reference import clarabel
+
+_SWEEPS = 20  # over the blocks in use, between looks at all of them
+_ROUNDS = 4  # of descent, before the conic finish
+_NEAR = 0.999  # of beta: a correlation above it may be that of a group in use
+_SHARPER = 1e-11  # what Clarabel is asked for: a gap certified to the tolerance takes more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockDescent(AbstractSolver):
+    """Solves `NormalisedProgram`s: the best group given the others is a projection, shrunk.
+
+    With orthonormal features a block's minimiser over its cone is
+    `(1 - beta/|p|)_+ p`, p the projection of its partial correlations.
+    """
+
+    tolerance: float = 1e-6
+    max_iterations: int = 12
+
+    def why_not(self, program: AbstractConvexProgram) -> str | None:
+        if not isinstance(program, NormalisedProgram):
+            return f"it needs a NormalisedProgram, not {type(program).__name__}"
+        return None
+
+    def path(
+        self,
+        program: NormalisedProgram,
+        weight_decays: Sequence[float] | Float[np.ndarray, " k"],
+        *,
+        on_iteration: OnIteration = silent,
+    ) -> list[Solution]:
+        """A solution for each weight decay, in the order given, each started at the one before."""
+        solutions: list[Solution] = []
+        start: _Point | None = None
+        for weight_decay in weight_decays:
+            here = program.with_weight_decay(float(weight_decay))
+            start, solution = self._run(here, start, on_iteration)
+            solutions.append(solution)
+            if solution.status is Status.CANCELLED:
+                break
+        return solutions
+
+    def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
+        assert isinstance(program, NormalisedProgram)
+        return self._run(program, None, on_iteration)[1]
+
+    def _run(
+        self, program: NormalisedProgram, start: _Point | None, on_iteration: OnIteration
+    ) -> tuple[_Point, Solution]:
+        monitor = Monitor(self.tolerance, on_iteration)
+        point = start or _Point(program)
+        point.beta = program.weight_decay
+        best: tuple[Array, Certificate] | None = None
+        conic = False
+        for k in range(self.max_iterations):
+            conic = conic or k >= _ROUNDS
+            variables = point.finished() if conic else point.descended()
+            certificate = program.certify(variables)
+            if best is None or certificate.relative_gap < best[1].relative_gap:
+                best = (variables, certificate)
+            if monitor.record(certificate):
+                break
+            if conic and not point.called(program.y - program.fit(variables)):
+                break  # every group that matters is in: float64 has no more to give
+        assert best is not None
+        status = Status.MAX_ITERATIONS
+        if monitor.cancelled:
+            status = Status.CANCELLED
+        elif best[1].relative_gap <= self.tolerance:
+            status = Status.OPTIMAL
+        trace = tuple(monitor.trace)
+        return point, Solution(best[0], best[1], status, "BlockDescent", trace)
+
+
+class _Point:
+    """The groups that are not zero, in orthonormal coordinates, and the residual."""
+
+    def __init__(self, program: NormalisedProgram) -> None:
+        self.program = program
+        self.beta = program.weight_decay
+        self.residual: Array = program.y.copy()
+        self.groups: dict[tuple[int, int], Array] = {}
+        signs, P = len(program.signs), len(program.arrangements)
+        self.everyone = [(g, i) for i in range(P) for g in range(signs)]
+        self.near: set[int] = set()
+
+    def descended(self) -> Array:
+        """The variables after one round of sweeps."""
+        self.sweep(self.everyone)
+        for _ in range(_SWEEPS):
+            self.sweep(list(self.groups))
+        return self.variables()
+
+    def finished(self) -> Array:
+        """The optimum over the patterns in use and those that were called, by Clarabel."""
+        program = self.program
+        index = sorted({i for _, i in self.groups} | self.near)
+        chosen = Arrangements(
+            program.arrangements.gates[:, index], program.arrangements.patterns[:, index], False
+        )
+        small = replace(program, arrangements=chosen, weight_decay=self.beta, _blocks={})
+        problem = small.to_cvxpy()
+        clarabel(problem, _SHARPER)
+        found = small.from_cvxpy(problem)
+        out = np.zeros((*found.shape[:-2], len(program.arrangements), found.shape[-1]))
+        out[..., index, :] = found
+        return out
+
+    def called(self, residual: Array) -> bool:
+        """Add the patterns whose correlation with the residual is near or above beta; any new?"""
+        before = len(self.near | {i for _, i in self.groups})
+        for i in range(len(self.program.arrangements)):
+            block = self.program.block(i)
+            c = block.features.T @ residual
+            if np.linalg.norm(c) <= _NEAR * self.beta:
+                continue
+            largest = float(np.linalg.norm(c))
+            if not self.program.gated:
+                largest = max(block.project(c)[1], block.project(-c)[1])
+            if largest > _NEAR * self.beta:
+                self.near.add(i)
+        return len(self.near | {i for _, i in self.groups}) > before
+
+    def sweep(self, groups: list[tuple[int, int]]) -> None:
+        """Replace each group by the best one, given the others."""
+        for g, i in groups:
+            block, sign = self.program.block(i), self.program.signs[g]
+            old = self.groups.get((g, i))
+            here = None if old is None else _seen(old, block.rank)
+            c = sign * (block.features.T @ self.residual)
+            if here is not None:
+                c += here
+            elif np.linalg.norm(c) <= self.beta:
+                continue
+            full = np.append(np.zeros(block.lift.shape[1]), c[-1])
+            full[: block.rank] = c[:-1]
+            if not self.program.gated:
+                full, _ = block.project(c)
+            size = float(np.linalg.norm(_seen(full, block.rank)))
+            if size <= self.beta:
+                if old is None:
+                    continue
+                del self.groups[g, i]
+                new = np.zeros(block.rank + 1)
+            else:
+                full = full * (1.0 - self.beta / size)
+                self.groups[g, i] = full
+                new = _seen(full, block.rank)
+            change = new if here is None else new - here
+            self.residual -= sign * (block.features @ change)
+
+    def variables(self) -> Array:
+        program = self.program
+        out = np.zeros((len(program.signs), len(program.arrangements), program.X.shape[1] + 1))
+        for (g, i), full in self.groups.items():
+            out[g, i, :-1] = program.block(i).lift @ full[:-1]
+            out[g, i, -1] = full[-1]
+        return out[0] if program.gated else out
+
+
+def _seen(full: Array, rank: int) -> Array:
+    """The coordinates that the output depends on: all but the null space."""
+    return np.append(full[:rank], full[-1])
