@@ -71,13 +71,19 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """The point a solver returned, with its certificate, its solver and its path there."""
+    """The point a solver returned, with its certificate, its solver and its path there.
+
+    Attributes:
+        witness: the residual that gave the bound, where the point's own does not give it again
+            (at kinks of a loss); kept with a result, so that the bound can be recomputed.
+    """
 
     variables: Array
     certificate: Certificate
     status: Status
     solver: str
     objectives: tuple[Progress, ...] = ()
+    witness: Array | None = None
 
     def require_optimal(self) -> Solution:
         """Return self.

@@ -59,6 +59,7 @@ class HingeConic(AbstractSolver):
         certificate = program.certify(best)
         residual = program.loss.minus_gradient(np.zeros(len(program.y)), program.y)
         groups: list[Group] = []
+        witness = residual
         for _ in range(self.max_iterations):
             new = [] if monitor.record(certificate) else _violators(program, residual, groups)
             if not new or program.weight_decay == 0.0:
@@ -66,7 +67,10 @@ class HingeConic(AbstractSolver):
             groups += new
             variables, residual = _optimum(program, groups, 1e-3 * self.tolerance)
             found = program.certify(variables)
-            dual = max(certificate.dual, found.dual, program.bound(residual))
+            bound = program.bound(residual)
+            if bound > certificate.dual:
+                witness = residual
+            dual = max(certificate.dual, found.dual, bound)
             if found.primal <= certificate.primal:
                 best = variables
             primal = min(found.primal, certificate.primal)
@@ -76,7 +80,7 @@ class HingeConic(AbstractSolver):
             status = Status.CANCELLED
         elif certificate.relative_gap <= self.tolerance:
             status = Status.OPTIMAL
-        return Solution(best, certificate, status, "HingeConic", tuple(monitor.trace))
+        return Solution(best, certificate, status, "HingeConic", tuple(monitor.trace), witness)
 
 
 def _violators(

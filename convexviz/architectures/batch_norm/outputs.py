@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from convexviz.architectures.batch_norm.weights import (
     to_neurons,
 )
 from convexviz.architectures.proofs import strengthened
+from convexviz.core.loss_program import LossProgram
 from convexviz.core.losses import loss_named
 from convexviz.core.neurons import NeuronProgram
 from convexviz.core.orthonormal import OrthonormalProgram, dual_norm
@@ -37,13 +39,14 @@ def outputs(
     at = setting(spec, data)
     arrays = fixed(spec, at) | of_program(program)
     arrays |= weights(spec, arrays, variables)
+    if solutions[-1].witness is not None:
+        arrays["witness"] = solutions[-1].witness
     pictures, numbers = derived(spec, data, arrays)
     return arrays | pictures, numbers | network_bound(spec, data, at, arrays)
 
 
 def of_program(program: AbstractConvexProgram) -> dict[str, Any]:
     """What a program brings beside the data: its gates, or the outputs of its closed form."""
-    from convexviz.core.loss_program import LossProgram
     from convexviz.core.normalised import NormalisedProgram
 
     if isinstance(program, LossProgram):
@@ -139,6 +142,9 @@ def recompute(
     certificate = program.certify(variables)
     if isinstance(program, NeuronProgram):
         certificate = strengthened(certificate, program, arrays)
+    if "witness" in arrays and isinstance(program, LossProgram):
+        dual = max(certificate.dual, program.bound(arrays["witness"]))
+        certificate = replace(certificate, dual=min(dual, certificate.primal))
     norms = group_norms(afresh, variables)
     if spec.arrangements == "adaptive" and "class_outputs" not in afresh:
         norms = np.linalg.norm(variables[:, :-1], axis=-1)

@@ -75,10 +75,18 @@ from torch import nn
 EPS = 1e-30  # with PyTorch's usual 1e-5 it would be another network
 
 
+class Linear(nn.Linear):
+    """A linear map whose weights are loaded, not drawn."""
+
+    def reset_parameters(self):
+        for parameter in self.parameters():
+            parameter.data.zero_()
+
+
 def layer(inputs, outputs):
     """Weights without bias, then batch norm, which has one."""
     return nn.Sequential(
-        nn.Linear(inputs, outputs, bias=False, dtype=torch.float64),
+        Linear(inputs, outputs, bias=False, dtype=torch.float64),
         nn.BatchNorm1d(outputs, eps=EPS, dtype=torch.float64),
     )
 
@@ -89,9 +97,9 @@ class Model(nn.Module):
     def __init__(self):
         super().__init__()
         self.hidden = nn.ModuleList(layer(a, b) for a, b in zip(SIZES, SIZES[1:]))
-        self.second = nn.Linear(SIZES[-1], OUTPUTS, bias=False, dtype=torch.float64)
+        self.second = Linear(SIZES[-1], OUTPUTS, bias=False, dtype=torch.float64)
         if GATED:
-            self.gate = nn.Linear(SIZES[-2], SIZES[-1], dtype=torch.float64)
+            self.gate = Linear(SIZES[-2], SIZES[-1], dtype=torch.float64)
             self.gate.requires_grad_(False)
 
     def activation(self, rows, values):
@@ -103,6 +111,9 @@ class Model(nn.Module):
         rows = X.reshape(-1, X.shape[-1])
         for earlier in self.hidden[:-1]:
             rows = torch.relu(earlier(rows))
+        if not SIZES[-1]:  # no neuron
+            outputs = X.new_zeros(X.shape[0], OUTPUTS)
+            return outputs if VECTOR else outputs[:, 0]
         linear, norm = self.hidden[-1]
         if AFTER:
             hidden = norm(self.activation(rows, linear(rows)))
