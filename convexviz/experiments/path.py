@@ -27,6 +27,7 @@ from convexviz.solvers.base import OnIteration, silent
 PER_DECADE = 4
 LENGTH = 13
 AROUND = (10.0, 3.2, 1.0, 0.32)
+FINER = (10.0, 5.6, 3.2, 1.8, 1.0, 0.56, 0.32)  # of what ships: its slider should feel like one
 
 
 @runtime_checkable
@@ -46,16 +47,18 @@ class FollowsPath(Protocol):
     ) -> Sequence[Solution]: ...
 
 
-def weight_decays(program: AbstractConvexProgram, asked: float | None) -> list[float]:
+def weight_decays(
+    program: AbstractConvexProgram, asked: float | None, around: Sequence[float] = AROUND
+) -> list[float]:
     """Thirteen round weight decays, four a decade, largest first, and the asked one among them.
 
     They start a little below the value at which the optimum is zero; there is no such grid for
     data on which every weight decay gives zero. A program that does not know where its path begins
-    (the adaptive one, which also takes its time over each value) has four values around the asked.
+    (the adaptive one, which also takes its time over each value) has those `around` the asked.
     """
     if not isinstance(program, StartsAtZero):
         middle = asked or program.weight_decay
-        return sorted({rounded(middle * factor) for factor in AROUND} | {middle}, reverse=True)
+        return sorted({rounded(middle * factor) for factor in around} | {middle}, reverse=True)
     if not program.beta_max > 0:
         return [] if asked is None else [asked]
     first = int(np.floor(PER_DECADE * (np.log10(program.beta_max) - 0.75)))
@@ -74,6 +77,7 @@ def solve_path(
     report: OnIteration = silent,
     *,
     pick: bool = False,
+    around: Sequence[float] = AROUND,
 ) -> Result:
     """The result at the asked weight decay, with the path through it (one block), warm-started.
 
@@ -88,8 +92,8 @@ def solve_path(
     program: Any = on_device(arch.build(spec, asked.arrays, ()), asked.device)
     solver = arch.solver(spec, program).on(asked.device)
     allowed = params(arch.spec)["weight_decay"].param
-    around = weight_decays(program, None if pick else spec.weight_decay)
-    found = [beta for beta in around if allowed.low <= beta <= allowed.high]
+    likely = weight_decays(program, None if pick else spec.weight_decay, around)
+    found = [beta for beta in likely if allowed.low <= beta <= allowed.high]
     grid = [float(beta) for beta in (found if betas is None else betas)]
     grid = sorted(grid or [spec.weight_decay], reverse=True)
     if pick:

@@ -69,7 +69,7 @@ def compute(
 ) -> Result:
     """One result that ships: the path, and the race at its own weight decay."""
     asked = request(architecture, None, fields, device)
-    result = path.solve_path(asked, report=on_iteration)
+    result = path.solve_path(asked, report=on_iteration, around=path.FINER)
     if prove.why_not(result) is None:
         result = prove.prove(result, report=on_iteration)
     if asked.arch.depth(asked.spec) > 1:

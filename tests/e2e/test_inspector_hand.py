@@ -1,8 +1,6 @@
 """Pointer, keyboard and slider on the inspector, in a real browser and without a server."""
 
 import re
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +9,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from convexviz.views import component
 from convexviz.views.inspector import quantise
+from tests.e2e.mounting import mount
 
 pytestmark = pytest.mark.e2e
-ROOT = Path(__file__).parents[2]
 H, W, K = 40, 60, 3
 
 
@@ -48,42 +46,8 @@ def payload(*, quiz: bool = False, residual: bool = False) -> bytes:
     return component.pack(meta, **arrays)
 
 
-def roles_css() -> str:
-    """The variables that Streamlit would set."""
-    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
-    light = config["theme"]["light"]
-    plain = {k: v for k, v in light.items() if isinstance(v, str)}
-    lists = {k: ", ".join(v) for k, v in light.items() if isinstance(v, list)}
-    names = {re.sub("([A-Z])", r"-\1", k).lower(): v for k, v in (plain | lists).items()}
-    return "".join(f"--st-{name}:{value};" for name, value in names.items())
-
-
 def open_inspector(page: Page, data: bytes, command: dict[str, Any] | None = None) -> None:
-    """Mount the component as Streamlit does: a shadow root, the bytes, a way to report."""
-    kinds = {}
-    for kind in ("js", "css", "html"):
-        files = [
-            f
-            for n in ("kit", "inspector")
-            for f in sorted((component.FOLDER / n).glob(f"*.{kind}"))
-        ]
-        kinds[kind] = "\n".join(file.read_text("utf-8") for file in files)
-    page.set_content(
-        f"<style>:root{{{roles_css()}}}</style><div id=host></div><p style=height:2000px>"
-    )
-    page.add_script_tag(content=kinds["js"].replace("export default function", "function start"))
-    order = {"serial": 0, "state": 0, "pins": []} | (command or {})
-    page.evaluate(
-        """([html, css, bytes]) => {
-            window.sent = [];
-            window.root = document.querySelector('#host').attachShadow({mode: 'open'});
-            root.innerHTML = `<style>${css}</style>${html}`;
-            window.mount = (bytes) => start({parentElement: root, data: Uint8Array.from(bytes),
-                setStateValue: (name, value) => sent.push([name, value])});
-            mount(bytes);
-        }""",
-        [kinds["html"], kinds["css"], list(component.headed(order, data))],
-    )
+    mount(page, "inspector", {"serial": 0, "state": 0, "pins": []} | (command or {}), data)
 
 
 @pytest.fixture

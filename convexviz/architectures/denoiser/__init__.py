@@ -11,7 +11,7 @@ from convexviz.architectures.denoiser.spec import Spec
 from convexviz.architectures.denoiser.torch_module import torch_module
 from convexviz.solvers.choose import choose
 
-OPENING = {
+GATED = {
     "dataset": "mri",
     "kernel_size": 7,
     "n_gates": 64,
@@ -49,7 +49,7 @@ ARCHITECTURE = Architecture(
     recompute=recompute,
     descent=problem,
     smoke={"dataset": "tiny", "kernel_size": 2, "weight_decay": 0.1, "n_gates": 12},
-    stored=(OPENING, ADAPTIVE),
+    stored=(ADAPTIVE, GATED),
     torch_module=torch_module,
     line="A network that cleans an image is a bank of linear filters. "
     "Every pixel opens its own few.",

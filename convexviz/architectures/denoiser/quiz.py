@@ -74,7 +74,7 @@ def quiz(outcome: Outcome, image: Float[np.ndarray, "h w"]) -> Quiz | None:
     measured = alignment(outcome, image)
     found = np.array([np.sum(strong & (measured == a)) for a in range(3)])
     usual = int(np.argmax(found))
-    if found[usual] < 0.5 * found.sum() or found[usual] < 0.2 * strong.sum():
+    if found[usual] < 0.5 * found.sum() or found[usual] < 0.05 * strong.sum():
         return None
     candidates = strong & (measured == usual)
     long = orientation(effective_filters(outcome)).elongation[outcome.arrays["pattern_map"][0]]
@@ -85,12 +85,12 @@ def quiz(outcome: Outcome, image: Float[np.ndarray, "h w"]) -> Quiz | None:
         seen = f"Here the filter is as long as wide ({here:.1f} to 1)."
     else:
         seen = f"Here the filter is {here:.1f} times as long as wide and lies {ANSWERS[usual]}."
-    share = round(100 * found[usual] / int(strong.sum()))
+    clear = f"Of the {int(strong.sum())} strongest edge pixels {found.sum()} have a clear answer"
     return Quiz(
         place=(row, column),
         question=f"The pixel in row {row}, column {column} lies on an edge. "
         "How does the network average there?",
         options=ANSWERS,
         answer=ANSWERS[usual],
-        why=f"{seen} So it is at {share} % of the {int(strong.sum())} strongest edge pixels.",
+        why=f"{seen} {clear}; at {found[usual]} of them it is this one.",
     )
