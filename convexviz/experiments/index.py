@@ -110,6 +110,13 @@ class Index:
         with self._connected() as connection:
             return [Row(*row) for row in connection.execute(text, values)]
 
+    def at(self, paths: Sequence[str]) -> list[Row]:
+        """The results at these paths, of those that there are."""
+        text = f"SELECT path, {', '.join(COLUMNS)} FROM results WHERE path = ? AND why = ''"
+        with self._connected() as connection:
+            found = [connection.execute(text, [path]).fetchone() for path in paths]
+        return [Row(*row) for row in found if row is not None]
+
     def count(self, query: Query) -> int:
         """How many results a query finds in all."""
         text, values = statement(query, count=True)

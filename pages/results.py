@@ -1,0 +1,3 @@
+from convexviz.views.results import show
+
+show()
