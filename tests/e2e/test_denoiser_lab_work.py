@@ -16,9 +16,15 @@ from playwright.sync_api import Page, expect
 from convexviz.experiments.verify import verify
 
 pytestmark = pytest.mark.e2e
-SMALL = "denoiser.dataset=tiny&denoiser.kernel_size=3&denoiser.n_gates=16"
+SMALL = (
+    "denoiser.dataset=tiny&denoiser.kernel_size=3&denoiser.n_gates=16"
+    "&denoiser.neurons=gated&denoiser.arrangements=sampled"
+)
 # Cones at image size: minutes, so it is still running when it is cancelled.
-LONG = "denoiser.neurons=relu&denoiser.n_gates=200&denoiser.kernel_size=9&denoiser.seed="
+LONG = (
+    "denoiser.neurons=relu&denoiser.arrangements=sampled&denoiser.n_gates=200"
+    "&denoiser.kernel_size=9&denoiser.seed="
+)
 
 
 def open_lab(page: Page, url: str, query: str = "") -> Page:

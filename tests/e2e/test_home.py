@@ -14,7 +14,7 @@ def home(page: Page, url: str) -> Page:
 
 def test_a_stored_result_opens_in_its_lab_with_its_number(page: Page, app_url: str) -> None:
     home(page, app_url)
-    card = page.locator(".strip .it").first
+    card = page.locator(".strip .it").filter(has_text="MRI").first
     gap = card.locator("span").first.inner_text().split(",")[0].removeprefix("gap ")
     card.click()
     expect(page.locator(".at-clean[data-ready]")).to_be_visible(timeout=20_000)
@@ -25,7 +25,7 @@ def test_a_stored_result_opens_in_its_lab_with_its_number(page: Page, app_url: s
 def test_a_card_is_a_link_that_opens_in_a_new_tab_too(page: Page, app_url: str) -> None:
     home(page, app_url)
     with page.context.expect_page() as opened:
-        page.locator(".cardx").first.click(modifiers=["Control"])
+        page.locator(".cardx").filter(has_text="Denoiser").click(modifiers=["Control"])
     expect(opened.value.locator(".at-clean[data-ready]")).to_be_visible(timeout=20_000)
 
 
