@@ -31,7 +31,7 @@ class Descent:
     Attributes:
         objectives: (seeds, records): the network's objective, weight decay included.
         seconds: (seeds, records): wall clock since the start, set-up included.
-        records: (seeds, records) each: what else descent measured of itself, by name.
+        records: (seeds, records, ...) each: what else descent measured of itself, by name.
         best: the trained network of the best start, in the architecture's own terms.
         best_objective: its objective, re-evaluated in float64.
         seeds: the seed of each start; where `on_record` raised Cancelled, of those that ended
@@ -60,6 +60,7 @@ def descend(  # noqa: PLR0913 - the public API is fixed
     learning_rate: float | tuple[float, float] | None = None,
     scheme: str | None = None,
     batch_size: int = 0,
+    parametrisation: str = "weights",
     device: str = "cpu",
     on_record: OnRecord | None = None,
     **fields: Any,
@@ -68,6 +69,8 @@ def descend(  # noqa: PLR0913 - the public API is fixed
 
     `batch_size` 0 is the full batch, which the theorems are about; another number trains on
     mini-batches, and the objectives are still those over all rows.
+
+    `parametrisation` other than the network's own `"weights"` is one that the architecture has.
 
     `seeds` is a number of starts or the seeds themselves. A gated network of `width` neurons
     takes its gates from the same arrangement, in turn. A game of two players has a `scheme`
@@ -89,7 +92,12 @@ def descend(  # noqa: PLR0913 - the public API is fixed
     if not (on_record is None or callable(on_record)):
         raise SpecError(f"on_record must be a function, got {on_record!r}")
     asked = request(architecture, data, fields, device)
-    problem = asked.arch.descent(asked.spec, asked.arrays)
+    ways = {"weights": asked.arch.descent, **asked.arch.parametrisations}
+    if parametrisation not in ways:
+        raise SpecError(
+            f"parametrisation must be one of {', '.join(ways)}, got {parametrisation!r}"
+        )
+    problem = ways[parametrisation](asked.spec, asked.arrays)
     report = on_record or _silent
     runs: list[Run] = []
     for i, seed in enumerate(starts):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ __all__ = ["OPTIMIZERS", "SCHEMES", "OnRecord", "Options", "Run", "descend"]
 
 MAX_BYTES = 8 * 2**30
 _SMALL = 10**6  # entries of X up to which float64 costs nothing worth saving
-_RATE = {"adam": 1e-2, "sgd": 1e-2, "lbfgs": 1.0}
+_RATE = {"adam": 1e-2, "sgd": 1e-2, "lbfgs": 1.0, "gd": 0.05}
 
 
 def descend(problem: Problem, options: Options, seed: int, on_record: OnRecord) -> Run:
@@ -52,7 +52,8 @@ def descend(problem: Problem, options: Options, seed: int, on_record: OnRecord) 
     objective = problem.objective(options.width, to)
     rng = np.random.default_rng([seed, 7])
     weights = [to(w).requires_grad_() for w in problem.start(options.width, rng)]
-    step = _stepper(options, weights, objective, _batches(problem.n_rows, options, seed))
+    batches = _batches(problem.n_rows, options, seed)
+    step = _stepper(options, weights, objective, batches, problem.n_rows)
     clock = _Clock(started)
     cancelled = False
     record_at = _record_steps(options)
@@ -90,7 +91,7 @@ class _Clock:
     started: float
     objectives: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    records: dict[str, list[float]] = field(default_factory=dict)
+    records: dict[str, list[Any]] = field(default_factory=dict)
 
     def note(self, k: int, value: float, problem: Problem, weights: list[np.ndarray]) -> None:
         now = time.perf_counter()
@@ -133,6 +134,7 @@ def _stepper(
     weights: list[torch.Tensor],
     of: Objective,
     batches: Iterator[np.ndarray | None],
+    n_rows: int,
 ) -> Callable[[int], float]:
     """A function that returns the objective (of its batch) before step k, then takes the step."""
     import torch
@@ -155,6 +157,8 @@ def _stepper(
         )
     elif options.optimizer == "sgd":
         optimiser = torch.optim.SGD(weights, lr=rate / _curvature(weights, objective), momentum=0.9)
+    elif options.optimizer == "gd":
+        optimiser = torch.optim.SGD(weights, lr=rate / n_rows)
     else:
         optimiser = torch.optim.Adam(weights, lr=rate)
 

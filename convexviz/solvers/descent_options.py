@@ -9,16 +9,20 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 
 from convexviz.errors import SpecError
 
-OPTIMIZERS = ("adam", "sgd", "lbfgs")
+OPTIMIZERS = ("adam", "sgd", "lbfgs", "gd")
 SCHEMES = ("simultaneous", "alternating", "extragradient")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How descent is run; `learning_rate=None` takes the optimiser's default.
+
+    `"sgd"` has momentum and a rate scaled to the problem; `"gd"` is plain gradient descent on
+    the objective over the number of rows, at the rate as it is given.
 
     `batch_size` 0 is the full batch, which the convex program describes. Batch norm over
     mini-batches has other statistics at every step, and is another problem.
@@ -78,7 +82,7 @@ class Run:
     network: Any
     objective: float
     cancelled: bool = False
-    records: Mapping[str, Float[np.ndarray, " records"]] = field(default_factory=dict)
+    records: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 OnRecord = Callable[[int, float, float], None]

@@ -46,8 +46,8 @@ class Problem(Protocol):
     def value(self, network: Any) -> float:
         """Its objective, re-evaluated in float64."""
 
-    def measured(self, network: Any) -> Mapping[str, float]:
-        """What else is recorded of it on the way."""
+    def measured(self, network: Any) -> Mapping[str, Any]:
+        """What else is recorded of it on the way: numbers, or arrays of one shape."""
 
     def finish(self, network: Any) -> Any:
         """The trained network in the architecture's own terms."""

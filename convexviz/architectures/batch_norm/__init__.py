@@ -7,6 +7,7 @@ from convexviz.architectures.batch_norm.build import build
 from convexviz.architectures.batch_norm.data import INPUTS, check, load
 from convexviz.architectures.batch_norm.descend import problem
 from convexviz.architectures.batch_norm.outputs import derived, outputs, recompute
+from convexviz.architectures.batch_norm.parametrisations import PARAMETRISATIONS
 from convexviz.architectures.batch_norm.path import weights
 from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.architectures.batch_norm.torch_module import torch_module
@@ -33,6 +34,7 @@ ARCHITECTURE = Architecture(
     on_path=weights,
     recompute=recompute,
     descent=problem,
+    parametrisations=PARAMETRISATIONS,
     smoke={"dataset": "toy", "arrangements": "all", "weight_decay": 0.1},
     stored=(CLOSED_FORM,),
     torch_module=torch_module,
