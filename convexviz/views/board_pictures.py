@@ -36,7 +36,7 @@ class Points:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plane(AbstractPanel):
-    """Layers and points of one plane; both axes have one scale.
+    """Layers and points of one plane; both axes have one scale unless it may `stretch`.
 
     Attributes:
         extent: x from, x to, y from, y to.
@@ -53,6 +53,7 @@ class Plane(AbstractPanel):
     layers: tuple[Layer, ...] = ()
     key: tuple[tuple[str, str, str], ...] = ()
     readout: bool = False
+    stretch: bool = False
     tallest: float = 36
     alt: str = ""
 

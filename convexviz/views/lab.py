@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from convexviz import architectures
-from convexviz.architectures.base import Architecture, params
+from convexviz.architectures.base import Architecture
 from convexviz.architectures.story import Card
 from convexviz.errors import ConvexvizError
 from convexviz.experiments import path, precomputed, store
@@ -24,41 +21,13 @@ from convexviz.views import (
     frame,
     heroes,
     library,
-    own,
     panels,
     proving,
     race,
     work,
 )
 from convexviz.views.format import literal
-from convexviz.views.share import share
-
-LIVE_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the page is asked to show: a family of weight decays, and where its arrays come from."""
-
-    arch: Architecture
-    spec: Any
-    arrays: Mapping[str, Any] | None
-    family: str
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it is solved while the page is drawn, as something that is dragged must be."""
-        if self.arch.seconds is None:
-            return False
-        arrays = self.arrays if self.arrays is not None else self.arch.load(self.spec)
-        return self.arch.seconds(self.spec, arrays) < LIVE_SECONDS
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """What a child must be told; a caller's arrays name no dataset."""
-        fields: dict[str, Any] = self.spec.as_dict()
-        absent = {"dataset"} if self.arrays else set()
-        return {k: v for k, v in fields.items() if k not in absent}
+from convexviz.views.toolbar import Wanted, opening, toolbar
 
 
 def show(name: str) -> None:
@@ -68,7 +37,7 @@ def show(name: str) -> None:
     work.queue().warm()
     tools = frame.heading(arch.title, hero.sentence)
     with tools:
-        wanted, exported = _toolbar(arch)
+        wanted, exported = toolbar(arch)
     result = None
     if isinstance(wanted, Wanted):
         found = library.find(arch.name, wanted.family) or _live(wanted)
@@ -88,47 +57,6 @@ def show(name: str) -> None:
     here = _hero(arch, shown)
     with exported:
         exports.menu(here, f"{arch.name}.export")
-
-
-def _toolbar(arch: Architecture) -> tuple[Wanted | str, DeltaGenerator]:
-    """Settings, own data, Export, Share, Reset; the request they make, or why it is refused."""
-    hero = heroes.of(arch.name)
-    settings = st.popover("Settings", width="content")
-    with settings:
-        fields = controls.read(arch, arch.stored[0])
-    for name in hero.holds:
-        fields[name] = controls.held(arch, name, _opening(arch, name))
-    with st.popover(own.title(arch), width="content"):
-        mine = own.chooser(arch, int(fields.get("seed", 0)))
-    with st.popover("Export", width="content"):
-        exported = st.container()
-    st.button("Reset", key="reset." + arch.name, on_click=_reset, args=(arch,))
-    share(f"{arch.name}.share")
-    try:
-        edited = hero.arrays(fields)
-        if mine is not None or edited is not None:
-            fields["dataset"] = controls.GIVEN
-        spec: Any = arch.spec.of({**arch.stored[0], **fields})
-        if not arch.has_path(spec) and "weight_decay" not in hero.holds:
-            with settings:
-                beta = controls.weight_decay(arch, spec.weight_decay)
-            spec = replace(spec, weight_decay=beta)
-        arrays = edited if mine is None else mine(spec)
-    except ConvexvizError as error:
-        return str(error), exported
-    digest = own.digest(arrays) if arrays else ""
-    family = precomputed.family(arch.name, spec.as_dict(), digest)
-    return Wanted(arch, spec, arrays, family), exported
-
-
-def _opening(arch: Architecture, name: str) -> Any:
-    """The value of a parameter that the page opens with."""
-    return arch.stored[0].get(name, params(arch.spec)[name].default)
-
-
-def _reset(arch: Architecture) -> None:
-    heroes.of(arch.name).reset()
-    controls.reset(arch)
 
 
 def _live(wanted: Wanted) -> Result | str | None:
@@ -259,6 +187,7 @@ def _apply(arch: Architecture, card: Card) -> None:
     """Set the page to what a card of the story speaks of."""
     fields, hero = arch.spec.of(arch.stored[0]).as_dict(), heroes.of(arch.name)
     changes: dict[str, Any] = {}
+    hero.reset()
     for name, value in card.settings.items():
         if name == "panel" and value != "hero":
             st.session_state[f"{arch.name}.panel"] = value
@@ -267,7 +196,7 @@ def _apply(arch: Architecture, card: Card) -> None:
         elif name == "panel":
             continue
         elif name in hero.holds:
-            controls.hold(arch, name, value, _opening(arch, name))
+            controls.hold(arch, name, value, opening(arch, name))
         elif name in fields:
             changes[name] = value
         else:

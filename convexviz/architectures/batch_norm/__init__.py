@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from convexviz.architectures.base import Architecture
 from convexviz.architectures.batch_norm.build import build
+from convexviz.architectures.batch_norm.cost import seconds
 from convexviz.architectures.batch_norm.data import INPUTS, check, load
 from convexviz.architectures.batch_norm.descend import problem
 from convexviz.architectures.batch_norm.outputs import derived, outputs, recompute
@@ -38,4 +39,7 @@ ARCHITECTURE = Architecture(
     smoke={"dataset": "toy", "arrangements": "all", "weight_decay": 0.1},
     stored=(CLOSED_FORM,),
     torch_module=torch_module,
+    line="Batch norm hides a whitening. Made explicit, the spectrum can be cut where the noise "
+    "begins.",
+    seconds=seconds,
 )

@@ -21,7 +21,16 @@ def _no_arrays(_fields: Mapping[str, Any]) -> Arrays | None:
 
 
 def _no_change() -> None:
-    """It holds nothing that Reset would have to let go of."""
+    """It holds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A named start: the parameters that differ from how the page opens, and one short sentence."""
+
+    title: str
+    says: str
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +45,9 @@ class Hero:
             in the address (`controls.held`, `controls.hold`).
         arrays: (fields of the settings) -> the data that the visitor made in it (points that were
             moved), or None.
-        reset: lets go of what it remembers.
+        examples: what the page offers to begin with, the way it opens first.
+        listen: puts what the visitor moved in it into the address; called before anything else.
+        reset: lets go of what the visitor moved in it; Reset and the story's cards call it.
     """
 
     sentence: str
@@ -44,4 +55,6 @@ class Hero:
     apply: Callable[[str, Any], None] = _nothing_to_set
     holds: tuple[str, ...] = ()
     arrays: Callable[[Mapping[str, Any]], Arrays | None] = _no_arrays
+    examples: tuple[Example, ...] = ()
+    listen: Callable[[], None] = _no_change
     reset: Callable[[], None] = _no_change

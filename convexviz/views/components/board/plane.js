@@ -1,10 +1,18 @@
 // The plane: points that are moved, added and removed, over layers that a lab draws.
 
-/** Pixels of data coordinates and back, with one scale for both axes. */
+/** Pixels of data coordinates and back, with one scale for both axes unless it may stretch. */
 function planeScale(panel) {
-  const {extent} = panel.spec;
+  const {extent, stretch} = panel.spec;
   const [x0, x1, y0, y1] = extent;
   const [width, height] = [panel.width, panel.height];
+  if (stretch) {
+    const [a, b] = [width / (x1 - x0), height / (y1 - y0)];
+    return {
+      zoom: a, extent,
+      to: ([x, y]) => [(x - x0) * a, (y1 - y) * b],
+      of: (px, py) => [x0 + px / a, y1 - py / b],
+    };
+  }
   const zoom = Math.min(width / (x1 - x0), height / (y1 - y0));
   const [cx, cy] = [(x0 + x1) / 2, (y0 + y1) / 2];
   return {
@@ -120,7 +128,9 @@ function drawPlane(panel) {
   const {app: {roles}, spec} = panel;
   const [x0, x1, y0, y1] = spec.extent;
   const width = panel.frame.clientWidth;
-  const height = Math.min(width * (y1 - y0) / (x1 - x0), (spec.tallest ?? 36) * roles.rem);
+  const tallest = (spec.tallest ?? 36) * roles.rem;
+  const height = spec.stretch ? Math.min(tallest, 0.8 * width)
+    : Math.min(width * (y1 - y0) / (x1 - x0), tallest);
   panel.canvas.style.height = `${height}px`;
   const [context, w, h] = fitCanvas(panel.canvas, height);
   Object.assign(panel, {width: w, height: h});

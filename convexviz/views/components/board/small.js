@@ -5,7 +5,12 @@ function certificatePanel(app, panel) {
   panel.box.append(card);
   const draw = () => {
     const {spec} = panel;
-    drawCertificate(card, spec.states[frameOf(app, spec, spec.states.length)]);
+    const state = spec.states[frameOf(app, spec, spec.states.length)];
+    if (!state.missing) return drawCertificate(card, state);
+    card.className = 'card b-missing';
+    card.__html = null;
+    card.textContent = state.missing;
+    return undefined;
   };
   return {watch: () => [panel.spec.variable].filter(Boolean), draw};
 }

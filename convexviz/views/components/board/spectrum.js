@@ -18,7 +18,7 @@ function spectrumGeometry(panel) {
   const values = Array.from(panel.arrays.values);
   const [context, width, height] = fitCanvas(panel.canvas, panel.canvas.clientHeight);
   const left = 3 * roles.rem;
-  const right = width - 6 * roles.k;
+  const right = width - 13 * roles.k;
   const bottom = height - (spec.xLabel ? 2.9 : 1.8) * roles.rem;
   const positive = values.filter((v) => v > 0);
   const top = Math.max(...values, ...(panel.arrays.second ?? []));

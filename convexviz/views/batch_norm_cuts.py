@@ -1,0 +1,115 @@
+"""What is known of a batch-norm network at every cut of the spectrum: the results stored for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from convexviz.architectures.batch_norm import analysis
+from convexviz.core.solution import Certificate
+from convexviz.experiments import path, precomputed
+from convexviz.experiments.result import Result
+from convexviz.views import library
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One number of directions, solved.
+
+    Attributes:
+        train, test: share of right answers, or the squared error of a row; NaN where unknown.
+        filters: (outputs, d), what each output weighs.
+    """
+
+    k: int
+    weight_decay: float
+    certificate: Certificate
+    train: float
+    test: float
+    explained: float
+    n_neurons: int
+    n_patterns: int
+    seconds: float
+    filters: NDArray[np.float64]
+
+
+def rank(result: Result) -> int:
+    """How many directions the rows have."""
+    return len(result.arrays["singular_values"])
+
+
+def cut_of(result: Result) -> int:
+    """How many directions a result keeps."""
+    return analysis.kept_directions(result)
+
+
+def known(result: Result) -> Mapping[int, Result]:
+    """The results that differ from this one in the number of directions only, by that number."""
+    digest = ""
+    if result.provenance["dataset"] == "given":
+        digest = result.provenance["data_sha256"]
+    top, found = rank(result), {}
+    for k in range(1, top + 1):
+        spec = {**result.spec, "n_directions": 0 if k == top else k}
+        other = library.find(
+            result.architecture, precomputed.family(result.architecture, spec, digest)
+        )
+        if other is not None:
+            found[k] = other
+    return {**found, cut_of(result): result}
+
+
+def cuts(result: Result, weight_decay: float) -> Sequence[Cut]:
+    """Each known cut at the weight decay nearest to the one asked, smallest cut first."""
+    results = known(result)
+    name = "/".join(f"{k}:{_name(each)}" for k, each in sorted(results.items()))
+    return _cuts(f"{name}@{weight_decay:g}", results, weight_decay)
+
+
+def _name(result: Result) -> str:
+    return f"{result.provenance['key']}{result.provenance['created']}"
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _cuts(
+    name: str,  # noqa: ARG001 - the cache goes by it
+    _results: Mapping[int, Result],
+    weight_decay: float,
+) -> Sequence[Cut]:
+    return [_cut(k, _results[k], weight_decay) for k in sorted(_results)]
+
+
+def _cut(k: int, result: Result, weight_decay: float) -> Cut:
+    decays = result.arrays.get("path_weight_decay")
+    index = 0
+    if decays is not None:
+        index = int(np.argmin(np.abs(np.log(decays) - np.log(weight_decay))))
+    here = path.at(result, index)
+    scalars: Mapping[str, Any] = here.scalars
+    train, test = (_quality(here, part) for part in ("train", "test"))
+    return Cut(
+        k=k,
+        weight_decay=float(here.spec["weight_decay"]),
+        certificate=path.certificates(result)[index],
+        train=train,
+        test=test,
+        explained=float(scalars["explained_variance"]),
+        n_neurons=int(scalars["n_neurons"]),
+        n_patterns=int(scalars["n_patterns"]),
+        seconds=float(here.seconds),
+        filters=analysis.class_filters(here),
+    )
+
+
+def _quality(result: Result, part: str) -> float:
+    """Accuracy where there are classes, else the loss of a row."""
+    if analysis.classes(result) is not None:
+        return float(result.scalars.get(f"{part}_accuracy", np.nan))
+    targets = result.data.get("Y" if part == "train" else "test_Y")
+    loss = result.scalars.get(f"{part}_loss")
+    return np.nan if loss is None or targets is None else float(loss) / len(targets)

@@ -1,0 +1,154 @@
+"""The batch-norm hero: cut the spectrum of the whitened data, or move points on a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from convexviz import architectures
+from convexviz.architectures.base import params
+from convexviz.experiments import path
+from convexviz.experiments.result import Result
+from convexviz.figures.race_picture import Runs
+from convexviz.views import batch_norm_board as cut_board
+from convexviz.views import batch_norm_toy as toy
+from convexviz.views import board, controls
+from convexviz.views.batch_norm_cuts import cut_of, cuts, rank
+from convexviz.views.heroes.base import Example, Hero
+
+NAME = "batch_norm"
+KEY = f"{NAME}.hero"
+RANK = f"{NAME}.rank"  # of the data on screen: there, k means "all" and is written 0
+MOVED = f"{NAME}.moved"  # points that were moved, and in which units
+FIELD = "n_directions"
+BETA = cut_board.BETA
+
+
+def show(result: Result, index: int) -> int:
+    """Draw the board; k, the weight decay and the points are where the page has them."""
+    decays = [float(b) for b in result.arrays.get("path_weight_decay", [])]
+    weight_decay = decays[index] if decays else float(result.spec["weight_decay"])
+    if toy.is_line(result):
+        _show_line(result, index, decays, weight_decay)
+    else:
+        _show_cuts(result, decays, weight_decay)
+    return index
+
+
+def _show_cuts(result: Result, decays: list[float], weight_decay: float) -> None:
+    st.session_state[RANK] = rank(result)
+    wanted: dict[str, Any] = {
+        cut_board.K: _k(result),
+        cut_board.RECORD: board.held(KEY).get(cut_board.RECORD, _last_record(result)),
+        BETA: weight_decay,
+    }
+    known = cuts(result, weight_decay)
+    name = f"{_name(result)}{weight_decay:g}{[cut.k for cut in known]}"
+    board.board(_payload(name, result, known, decays), wanted, key=KEY)
+
+
+def _show_line(result: Result, index: int, decays: list[float], weight_decay: float) -> None:
+    st.session_state[RANK] = None
+    units = str((st.session_state.get(MOVED) or {}).get(toy.UNITS, "given"))
+    wanted = {**toy.wanted(result, units), BETA: weight_decay}
+    if board.is_moving(KEY):  # what is drawn may lag; the hand must not
+        wanted[toy.POINTS] = board.held(KEY).get(toy.POINTS, wanted[toy.POINTS])
+    here, proof = path.at(result, index), path.certificates(result)[index]
+    board.board(toy.panels(here, units, proof, decays), wanted, key=KEY)
+
+
+def _name(result: Result) -> str:
+    return f"{result.provenance['key']}{result.provenance['created']}"
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _payload(
+    name: str,  # noqa: ARG001 - the cache goes by it
+    _result: Result,
+    _known: Any,
+    _decays: Any,
+) -> bytes:
+    return board.payload(cut_board.panels(_result, _known, _decays))
+
+
+def _k(result: Result) -> int:
+    """The number of directions that the address asks for, else that of the result."""
+    top = rank(result)
+    asked = int(controls.held(architectures.get(NAME), FIELD, _opening()))
+    return min(asked, top) or (top if result.spec[FIELD] == 0 else cut_of(result))
+
+
+def _opening() -> int:
+    arch = architectures.get(NAME)
+    return int(arch.stored[0].get(FIELD, params(arch.spec)[FIELD].default))
+
+
+def _last_record(result: Result) -> int:
+    runs = Runs.of(result.arrays, "descent_")
+    return 0 if runs is None else int(np.shape(runs.objectives)[1]) - 1
+
+
+def listen() -> None:
+    """What was moved goes into the address: k and the weight decay; points into the session."""
+    held, top = board.held(KEY), st.session_state.get(RANK)
+    arch = architectures.get(NAME)
+    if top is not None and cut_board.K in held:
+        k = int(held[cut_board.K])
+        controls.hold(arch, FIELD, 0 if k >= top else k, _opening())
+    if BETA in held:
+        st.query_params[controls.address_of(arch, "weight_decay")] = f"{held[BETA]:g}"
+    if toy.POINTS in held:
+        st.session_state[MOVED] = {name: held[name] for name in (toy.POINTS, toy.UNITS)}
+
+
+def arrays(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The points that were moved, as long as the data set is still that of points on a line."""
+    moved = st.session_state.get(MOVED)
+    if moved is None or fields.get("dataset") != "toy":
+        st.session_state.pop(MOVED, None)
+        return None
+    return toy.arrays(moved[toy.POINTS], moved[toy.UNITS])
+
+
+def reset() -> None:
+    """The board shows what the page says, whatever was moved in it."""
+    board.forget(KEY)
+    st.session_state.pop(MOVED, None)
+
+
+EXAMPLES = (
+    Example(
+        "Fifty digits",
+        "As many directions as rows: the best network is a formula. Cut its spectrum.",
+        {},
+    ),
+    Example(
+        "The signal is in small directions",
+        "Sixteen directions, of which only the last four matter: here a cut destroys.",
+        {"dataset": "signal_bottom", "neurons": "gated", "weight_decay": 0.3},
+    ),
+    Example(
+        "The signal is in large directions",
+        "Only the first four matter: here a cut helps.",
+        {"dataset": "signal_top", "neurons": "gated", "weight_decay": 0.3, "n_directions": 4},
+    ),
+    Example(
+        "Points on a line",
+        "Move them; change their units. Every optimum is proved while you drag.",
+        {"dataset": "toy", "arrangements": "all", "weight_decay": 0.032},
+    ),
+)
+
+HERO = Hero(
+    sentence="Batch norm *hides a whitening*: every direction of the data counts the same, however "
+    "small. Cut the spectrum and see what that costs.",
+    show=show,
+    holds=(FIELD,),
+    arrays=arrays,
+    examples=EXAMPLES,
+    listen=listen,
+    reset=reset,
+)
