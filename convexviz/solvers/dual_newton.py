@@ -1,0 +1,205 @@
+"""Exact training of vector-output networks: Newton's method on the dual, over the peaks of M.
+
+    max_R -l*(-R)  subject to  M_k(R) <= beta  for every local maximum k of |A*(R)'(Xu)_+|
+
+Each `M_k` is convex and smooth, so this is sequential quadratic programming on a convex program:
+the exact search for peaks lists the constraints at R, their second derivatives are cheap, and the
+multipliers are the weights of the neurons. Moving the neurons themselves (the primal) meets
+saddles and walls between cones; here the search chooses the cones anew at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from convexviz.core.dual_norm import Found, Peaks
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Certificate, Solution, Status
+from convexviz.core.types import Array
+from convexviz.core.vector import VectorProgram
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.dual_newton_curvature import curvature
+from convexviz.solvers.dual_newton_cuts import Cuts, carried, read, weights_of
+from convexviz.solvers.dual_newton_polish import polished
+from convexviz.solvers.dual_newton_steps import Step, newton_step, root_hessian
+
+_MOST = 600  # peaks in one quadratic program
+_NEAR = 0.3  # of beta below it: peaks that a step may lift above
+_POLISH = 1e-3  # relative gap from which the neurons themselves may be moved
+_VIOLATED = 1e-3
+_HALVINGS = 12
+_STALLED = 4  # steps without progress
+
+
+@dataclass(frozen=True, slots=True)
+class DualNewton(AbstractSolver):
+    """Solves a `VectorProgram` whose dual norm is exact; quadratic convergence near the end."""
+
+    tolerance: float = 1e-8
+    max_iterations: int = 200
+
+    def why_not(self, program: AbstractConvexProgram) -> str | None:
+        if not isinstance(program, VectorProgram):
+            return f"it needs a VectorProgram, got {type(program).__name__}"
+        if not np.isfinite(program.loss.smoothness):
+            return f"it needs a smooth loss, got {program.loss.name}"
+        return None
+
+    def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
+        assert isinstance(program, VectorProgram)
+        return _Search(program, self, Monitor(self.tolerance, on_iteration)).run()
+
+    def path(
+        self,
+        program: VectorProgram,
+        weight_decays: Sequence[float],
+        *,
+        on_iteration: OnIteration = silent,
+    ) -> tuple[Solution, ...]:
+        """One solution a weight decay, in the order given; each starts from the next larger one.
+
+        A cancelled path ends at the solution it cancelled.
+        """
+        solutions: dict[int, Solution] = {}
+        warm: Array | None = None
+        for k in np.argsort(weight_decays, kind="stable")[::-1]:
+            at = program.with_weight_decay(float(weight_decays[k]))
+            search = _Search(at, self, Monitor(self.tolerance, on_iteration), warm)
+            solutions[int(k)] = search.run()
+            warm = solutions[int(k)].variables
+            if solutions[int(k)].status is Status.CANCELLED:
+                break
+        return tuple(solutions[k] for k in sorted(solutions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A prediction F, its residual R, what the search found there, and the bound that R gives."""
+
+    F: Array
+    R: Array
+    found: Found
+    bound: float
+
+
+@dataclass(slots=True)
+class _Search:
+    """One solve: the best network and the best bound so far."""
+
+    program: VectorProgram
+    options: DualNewton
+    monitor: Monitor
+    warm: Array | None = None
+    best: Array = field(init=False)
+    primal: float = np.inf
+    dual: float = 0.0
+
+    def run(self) -> Solution:
+        program = self.program
+        width = program.X.shape[1] + program.outputs
+        self.best = np.zeros((0, width)) if self.warm is None else self.warm
+        certificate = program.certify(self.best)
+        self.primal, self.dual = certificate.primal, certificate.dual
+        if not self.monitor.record(certificate):
+            self._iterate()
+        return self._finish()
+
+    def _iterate(self) -> None:
+        here, cuts, before = self._at_best()
+        stalled, gap, polished_at = 0, np.inf, np.inf
+        for _ in range(self.options.max_iterations):
+            peaks = self._peaks(here)
+            atoms = Cuts.of(peaks).and_also(cuts.far_from(peaks))
+            step = self._step(here, peaks, atoms, before)
+            self._accept(atoms.neurons(self.program, step.weights))
+            there = self._along(here, step.fit)
+            if self._record(there):
+                return
+            slow, gap = self.primal - self.dual > 0.2 * gap, self.primal - self.dual
+            if slow and gap < min(_POLISH * self.primal, 0.1 * polished_at):
+                polished_at = gap
+                self._accept(polished(self.program, self.best))
+                again = self._at_best()
+                if again[0].bound > max(here.bound, there.bound):
+                    here, cuts, before = again
+                    continue
+            cuts = atoms.only(step.weights > 0)
+            if there.bound > here.bound:
+                here, stalled = there, 0
+                before = (peaks.points, step.weights[: len(peaks)])
+                continue
+            stalled += 1
+            if stalled == _STALLED:
+                self._accept(polished(self.program, self.best))
+                return
+            fresh = self._peaks(there)
+            above = fresh.values > self.program.weight_decay * (1 - _VIOLATED)
+            cuts = cuts.and_also(Cuts.of(fresh).only(above))
+
+    def _record(self, there: _Place) -> bool:
+        """Whether to stop: cancelled, or the network's own certificate is within the tolerance."""
+        self.dual = max(self.dual, there.bound)
+        pair = Certificate(self.primal, min(self.dual, self.primal), self.program.norm.scope)
+        stop = self.monitor.record(pair)
+        return self.monitor.cancelled or (
+            stop and self.program.certify(self.best).relative_gap <= self.options.tolerance
+        )
+
+    def _at(self, F: Array) -> _Place:
+        program = self.program
+        R = program.loss.minus_gradient(F, program.Y)
+        low = program.weight_decay * (1 - _NEAR)
+        found = program.norm.search(program.readout.adjoint(R), low, 0.5)
+        return _Place(F, R, found, program.bound(R, found.largest))
+
+    def _at_best(self) -> tuple[_Place, Cuts, tuple[Array, Array]]:
+        """The place of the best network, its neurons as cuts, and their weights."""
+        cuts = Cuts.of_neurons(self.program, self.best)
+        weights = weights_of(self.program, self.best)
+        return self._at(self.program.fit(self.best)), cuts, (cuts.points, weights[weights > 0])
+
+    def _peaks(self, place: _Place) -> Peaks:
+        G = self.program.readout.adjoint(place.R)
+        return self.program.norm.peaks(G, place.found, _MOST)
+
+    def _step(self, here: _Place, peaks: Peaks, atoms: Cuts, before: tuple[Array, Array]) -> Step:
+        program, F = self.program, here.F
+        directions = atoms.directions(program)
+        excess = np.einsum("mnc,nc->m", directions, here.R) - program.weight_decay
+        root = root_hessian(program.loss.name, F)
+        weights = carried(peaks.points, *before)
+        if not weights.any():
+            none = np.zeros((0, *F.shape))
+            weights = newton_step(F, directions, excess, none, root).weights[: len(peaks)]
+        G = np.ascontiguousarray(program.readout.adjoint(here.R))
+        bends = curvature(program.norm.rows, G, peaks, weights)
+        return newton_step(F, directions, excess, read(program, bends), root)
+
+    def _along(self, here: _Place, move: Float[np.ndarray, "n c"]) -> _Place:
+        """The first place along the move with a better bound; the nearest tried where none has."""
+        t = 1.0
+        for _ in range(_HALVINGS):
+            there = self._at(here.F + t * move)
+            if there.bound > here.bound:
+                break
+            t *= 0.5
+        return there
+
+    def _accept(self, variables: Float[np.ndarray, "m dk"]) -> None:
+        """Later networks are nearer to the optimum: among equals up to rounding, the last."""
+        value = self.program.objective(variables)
+        if value <= self.primal * (1 + 1e-14):
+            self.primal, self.best = min(value, self.primal), variables
+
+    def _finish(self) -> Solution:
+        certificate = self.program.certify(self.best)
+        met = certificate.relative_gap <= self.options.tolerance
+        status = Status.OPTIMAL if met else Status.MAX_ITERATIONS
+        if self.monitor.cancelled:
+            status = Status.CANCELLED
+        trace = tuple(self.monitor.trace)
+        return Solution(self.best, certificate, status, "DualNewton", trace)
