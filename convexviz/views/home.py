@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ PICTURES = {
 }
 THUMB = 64
 STEPS = 120  # of the walk over the picture, ten a second
-SHOWN = 8
+SHOWN = 2  # of an architecture's stored results
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,13 @@ def show() -> None:
 
 
 def stored_results() -> Sequence[Stored]:
-    """The results that ship with the app, a damaged file left out."""
-    found = []
-    for path in sorted(precomputed.FOLDER.glob("*.h5"))[:SHOWN]:
+    """The first results that ship with each architecture, a damaged file left out."""
+    found: list[Stored] = []
+    counts: Counter[str] = Counter()
+    for name, _, path in precomputed.declared():
+        counts[name] += 1
+        if counts[name] > SHOWN or not path.exists():
+            continue
         try:
             result = library.opened(str(path), Path(path).stat().st_mtime_ns)
         except StoreError:
@@ -115,10 +120,9 @@ def _card(name: str) -> dict[str, str]:
 
 def _one_of(titles: Sequence[str]) -> str:
     """A, b, or c."""
-    words = [titles[0], *(title[0].lower() + title[1:] for title in titles[1:])]
-    if len(words) == 1:
-        return f"{words[0]}, on stored data or on your own."
-    return f"{', '.join(words[:-1])}, or {words[-1]}."
+    if len(titles) == 1:
+        return f"{titles[0]}, on stored data or on your own."
+    return f"{', '.join(titles[:-1])}, or {titles[-1]}."
 
 
 def _row(each: Stored) -> dict[str, Any]:
@@ -138,6 +142,7 @@ def _row(each: Stored) -> dict[str, Any]:
         "query": dict(each.query),
         "address": each.address,
         "thumb": "denoised" in result.arrays,
+        "picture": PICTURES.get(result.architecture, "bowl"),
     }
 
 

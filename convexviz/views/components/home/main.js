@@ -32,8 +32,7 @@ function buildCards(app, root) {
     words.append(element('span', 'go', 'Open the lab'));
     box.append(picture, words);
     cards.append(box);
-    const walks = card.picture === 'walk' && app.meta.walk;
-    return {canvas, draw: walks ? walkPicture(app.meta, app.meta.arrays) : bowlPicture()};
+    return {canvas, draw: pictureOf(card.picture, app.meta)};
   });
   root.querySelector('.names').textContent = app.meta.names;
 }
@@ -49,7 +48,8 @@ function buildResults(app, root) {
       words.append(element('span', '', line));
     }
     const cells = arrays.thumbs?.subarray(i * thumb * thumb, (i + 1) * thumb * thumb);
-    const picture = result.thumb && cells ? greyCanvas(cells, thumb, thumb) : element('i', 'blank');
+    const picture = result.thumb && cells ? greyCanvas(cells, thumb, thumb) : element('canvas', 'idea');
+    if (picture.className === 'idea') app.ideas.push({canvas: picture, draw: pictureOf(result.picture, app.meta)});
     box.append(picture, words);
     root.querySelector('.row').append(box);
   });
@@ -60,6 +60,7 @@ function startMotion(app, root) {
   const button = root.querySelector('.motion');
   const clock = {seconds: 3.2, last: 0, frame: 0, on: !prefersStill()};
   const draw = () => app.pictures.forEach((each) => each.draw(each.canvas, clock.seconds, app.roles));
+  const drawStill = () => app.ideas.forEach((each) => each.draw(each.canvas, 5, app.roles));
   const tick = (now) => {
     // A tab that slept goes on where it stopped.
     if (clock.last && now - clock.last < 200) clock.seconds += (now - clock.last) / 1000;
@@ -78,11 +79,15 @@ function startMotion(app, root) {
     play();
   };
   play();
-  return {draw, stop: () => cancelAnimationFrame(clock.frame), play};
+  const drawAll = () => {
+    draw();
+    drawStill();
+  };
+  return {draw: drawAll, stop: () => cancelAnimationFrame(clock.frame), play};
 }
 
 function startHome(root, data) {
-  const app = {meta: unpack(data), roles: readRoles(root)};
+  const app = {meta: unpack(data), roles: readRoles(root), ideas: []};
   root.querySelector('.cards').replaceChildren();
   root.querySelector('.row').replaceChildren();
   buildCards(app, root);
