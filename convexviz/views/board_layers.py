@@ -124,5 +124,11 @@ def frames(
 
 
 def watched(layers: Sequence[Layer]) -> list[str]:
-    """The variables that the layers follow."""
-    return sorted({str(layer.meta["variable"]) for layer in layers if "variable" in layer.meta})
+    """The variables that the layers follow, those of layers within frames among them."""
+    found: set[str] = set()
+    for layer in layers:
+        if "variable" in layer.meta:
+            found.add(str(layer.meta["variable"]))
+        for frame in layer.inner:
+            found |= set(watched(frame))
+    return sorted(found)

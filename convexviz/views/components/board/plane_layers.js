@@ -1,11 +1,10 @@
 // What a lab draws into a plane, in order: regions, wedges, arrows, curves, outlines, marks.
 
 /** The layers that hold now: those of a `frames` layer follow its variable. */
-function layersNow(panel) {
-  const {app} = panel;
-  return (panel.spec.layers ?? []).flatMap((layer) => {
+function layersNow(panel, layers = panel.spec.layers ?? []) {
+  return layers.flatMap((layer) => {
     if (layer.type !== 'frames') return [layer];
-    return layer.layers[frameOf(app, layer, layer.layers.length)] ?? [];
+    return layersNow(panel, layer.layers[frameOf(panel.app, layer, layer.layers.length)] ?? []);
   });
 }
 
@@ -91,21 +90,29 @@ function drawFan(context, panel, layer, scale) {
   }
 }
 
-function drawArrow(context, [x0, y0], [x1, y1], colour, width, head) {
+function drawArrow(context, [x0, y0], [x1, y1], colour, width, head, rim = null) {
   const length = Math.hypot(x1 - x0, y1 - y0);
   if (length < 1) return;
   const [ux, uy] = [(x1 - x0) / length, (y1 - y0) / length];
   const back = Math.min(head, 0.7 * length);
-  Object.assign(context, {strokeStyle: colour, fillStyle: colour, lineWidth: width, lineCap: 'butt'});
-  context.beginPath();
-  context.moveTo(x0, y0);
-  context.lineTo(x1 - 0.8 * back * ux, y1 - 0.8 * back * uy);
-  context.stroke();
+  const strokes = rim ? [[rim, width + 3], [colour, width]] : [[colour, width]];
+  for (const [stroke, wide] of strokes) {
+    Object.assign(context, {strokeStyle: stroke, lineWidth: wide, lineCap: 'butt'});
+    context.beginPath();
+    context.moveTo(x0, y0);
+    context.lineTo(x1 - 0.8 * back * ux, y1 - 0.8 * back * uy);
+    context.stroke();
+  }
+  context.fillStyle = colour;
   context.beginPath();
   context.moveTo(x1, y1);
   context.lineTo(x1 - back * ux + 0.42 * back * uy, y1 - back * uy - 0.42 * back * ux);
   context.lineTo(x1 - back * ux - 0.42 * back * uy, y1 - back * uy + 0.42 * back * ux);
   context.closePath();
+  if (rim) {
+    Object.assign(context, {strokeStyle: rim, lineWidth: 3, lineJoin: 'round'});
+    context.stroke();
+  }
   context.fill();
 }
 
@@ -116,8 +123,8 @@ function drawArrows(context, panel, layer, scale) {
   layer.arrows.forEach((arrow, i) => {
     const [from, to] = arrow.length === 4 ? [arrow.slice(0, 2), arrow.slice(2)] : [[0, 0], arrow];
     const colour = colourOf(roles, layer.colours?.[i] ?? layer.role);
-    if (layer.rim) drawArrow(context, scale.to(from), scale.to(to), roles.surface, width + 3 * roles.k, 3.4 * width + 5 * roles.k);
-    drawArrow(context, scale.to(from), scale.to(to), colour, width, 3.2 * width);
+    const rim = layer.rim ? roles.surface : null;
+    drawArrow(context, scale.to(from), scale.to(to), colour, width, 3.2 * width, rim);
   });
 }
 
