@@ -211,3 +211,18 @@ def test_the_network_itself_is_below_every_program_and_above_every_bound(
         exact = ActiveSet(tolerance=1e-9).solve(everything).certificate
         assert proved.dual <= exact.primal * (1 + 1e-9)
         assert honest_network.primal >= exact.dual * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("make", [gated, relu, logistic, hinge])
+@settings(max_examples=4)
+@given(seed=st.integers(0, 10_000))
+def test_no_bound_near_an_optimum_is_above_it(make: Made, seed: int) -> None:
+    # Longer or shorter filters stay in their cones and are no optimum: values rise, bounds fall.
+    program = make(*data("ordinary", seed))
+    program = program.with_weight_decay(0.1 * program.beta_max)
+    solver = next(solver for solver, made in SOLVERS.values() if solver.why_not(program) is None)
+    optimum = solver.solve(program)
+    for factor in (0.9, 0.99, 1 - 1e-4, 1 + 1e-5, 1 + 1e-3, 1.01, 1.1, 2.0):
+        found = program.certify(factor * optimum.variables)
+        assert found.primal >= optimum.certificate.primal * (1 - TOLERANCE)
+        assert found.dual <= optimum.certificate.primal * (1 + 1e-12)
