@@ -12,14 +12,13 @@ from convexviz.architectures import quiz
 from convexviz.architectures.batch_norm import analysis
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
-from convexviz.figures.race_picture import Runs
-from convexviz.views import certificate
+from convexviz.views import batch_norm_descent, certificate
 from convexviz.views.batch_norm_cuts import Cut, rank
 from convexviz.views.board_panels import AbstractPanel, Slot
 from convexviz.views.board_pictures import Curves, Frames, Series, Spectrum, shades
-from convexviz.views.board_small import Certificates, Player, Question, Say, Slider
+from convexviz.views.board_small import Certificates, Question, Say, Slider
 
-K, BETA, RECORD = "k", "beta", "record"  # the variables that the panels share
+K, BETA = "k", "beta"  # the variables that the panels share
 MOST_FILTERS = 10
 SMALLEST_SIDE, FEWEST_ACROSS = 6, 5
 
@@ -31,7 +30,7 @@ def panels(result: Result, cuts: Sequence[Cut], decays: Sequence[float]) -> list
         _quality(result, cuts),
         _sentence(result, cuts),
         *_filters(cuts),
-        *_race(result, cuts),
+        *batch_norm_descent.panels(result, cuts),
         *_decay(decays),
         _certificate(result, cuts),
     ]
@@ -132,64 +131,6 @@ def _filters(cuts: Sequence[Cut]) -> list[AbstractPanel]:
         each="filter of class",
     )
     return [panel]
-
-
-def _race(result: Result, cuts: Sequence[Cut]) -> list[AbstractPanel]:
-    """Descent falls towards the bound while its test accuracy turns, with one cursor for both."""
-    runs = Runs.of(result.arrays, "descent_")
-    if runs is None or runs.objectives.shape[1] < 2 or not is_classes(result):
-        return []
-    tested = runs.records.get("test_accuracy")
-    here = next(cut for cut in cuts if cut.k == analysis.kept_directions(result))
-    dual, unit = result.certificate.dual, abs(result.certificate.primal) or 1.0
-    own = result.spec["weight_decay"]
-    if tested is None or not math.isclose(here.weight_decay, float(own), rel_tol=1e-6):
-        return []
-    seconds = np.maximum(runs.seconds, 1e-3)
-    gaps = np.maximum((runs.objectives - dual) / unit, 1e-9)
-    times = tuple(float(t) for t in seconds[0])
-    best = int(np.nanargmax(tested[0]))
-    labels = tuple(f"{t:.2g} s" for t in times)
-    shared: Mapping[str, Any] = {"cursor": RECORD, "cursor_at": times, "drag": True, "x_log": True}
-    title = "Gradient descent on the same objective"
-    return [
-        Curves(
-            slot=Slot(id="falls", title=f"{title}: above the optimum", columns=6),
-            series=_starts(seconds, gaps, "relative gap"),
-            y_log=True,
-            x_label="seconds, CPU",
-            alt="Distance of gradient descent to the certified optimum against seconds",
-            **shared,
-        ),
-        Curves(
-            slot=Slot(id="turns", title="… and right on what it has not seen", columns=6),
-            series=_starts(seconds, tested, "right"),
-            references=(
-                {"y": here.test, "words": "the optimum itself", "role": "convex", "above": False},
-                {"y": float(tested[0, best]), "words": "its best moment", "role": "ink2"},
-            ),
-            y_range=(0.0, 1.05),
-            y_unit="%",
-            x_label="seconds, CPU",
-            alt="Test accuracy of gradient descent against seconds",
-            **shared,
-        ),
-        Player(
-            slot=Slot(id="player"), variable=RECORD, count=len(times), labels=labels,
-            play="Play descent", alt="moment of the training",
-        ),
-    ]  # fmt: skip
-
-
-def _starts(seconds: Any, values: Any, words: str) -> tuple[Series, ...]:
-    """Thin, one line a start; the first is the one that the cursor reads."""
-    return tuple(
-        Series(
-            x=seconds[i], y=values[i], role="descent", width=1.5, quiet=i > 0,
-            words=words if i == 0 else "", at=0.35,
-        )
-        for i in range(len(values))
-    )  # fmt: skip
 
 
 def _decay(decays: Sequence[float]) -> list[AbstractPanel]:

@@ -45,7 +45,10 @@ def regions(classes: Integer[np.ndarray, "h w"], count: int, **more: Any) -> Lay
 
 
 def heat(values: Float[np.ndarray, "h w"], **more: Any) -> Layer:
-    """A signed function over the plane, top row first, centred on zero."""
+    """A signed function over the plane, top row first, centred on zero.
+
+    With `scale="sequential"` magnitudes from 0 to `range`; `crisp` shows cells as they are.
+    """
     h, w = values.shape
     top = float(np.abs(values).max()) or 1.0
     meta = {"type": "raster", "h": h, "w": w, "range": top, **more}

@@ -30,7 +30,8 @@ class Slot:
         id: tells the panels of a board apart; a word.
         title: left above the picture; nothing is written where it is empty.
         note: right above it, in grey; some panels replace it by what they read.
-        area: `main`, twelve columns wide, or `side`, the right column.
+        area: `main`, twelve columns wide; `side`, the right column; or `below`, under the main
+            one, which comes after the right column on a phone.
         columns: of the twelve, on a screen wider than 900 px.
         phone: of the twelve, on a screen narrower than 560 px.
     """
@@ -38,7 +39,7 @@ class Slot:
     id: str
     title: str = ""
     note: str = ""
-    area: Literal["main", "side"] = "main"
+    area: Literal["main", "side", "below"] = "main"
     columns: int = 12
     phone: int = 12
 

@@ -97,7 +97,7 @@ def panels(result: Result) -> list[AbstractPanel]:
             alt="step of Frank–Wolfe",
         ),
         Curves(
-            slot=Slot(id="gap", title="Gap of the constrained problem"),
+            slot=Slot(id="gap", title="Gap of the constrained problem", area="below"),
             series=(Series(x=x, y=gaps, role="convex", words="Frank–Wolfe", width=2.5, at=0.3),),
             cursor=STEP,
             cursor_at=tuple(float(k) for k in shown),

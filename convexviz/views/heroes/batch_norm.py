@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from convexviz import architectures
 from convexviz.architectures.base import params
 from convexviz.experiments import path
 from convexviz.experiments.result import Result
-from convexviz.figures.race_picture import Runs
 from convexviz.views import batch_norm_board as cut_board
+from convexviz.views import batch_norm_descent as learning
 from convexviz.views import batch_norm_toy as toy
 from convexviz.views import board, controls
 from convexviz.views.batch_norm_cuts import cut_of, cuts, rank
@@ -42,7 +41,7 @@ def _show_cuts(result: Result, decays: list[float], weight_decay: float) -> None
     st.session_state[RANK] = rank(result)
     wanted: dict[str, Any] = {
         cut_board.K: _k(result),
-        cut_board.RECORD: board.held(KEY).get(cut_board.RECORD, _last_record(result)),
+        learning.RECORD: board.held(KEY).get(learning.RECORD, learning.last(result)),
         BETA: weight_decay,
     }
     known = cuts(result, weight_decay)
@@ -84,11 +83,6 @@ def _k(result: Result) -> int:
 def _opening() -> int:
     arch = architectures.get(NAME)
     return int(arch.stored[0].get(FIELD, params(arch.spec)[FIELD].default))
-
-
-def _last_record(result: Result) -> int:
-    runs = Runs.of(result.arrays, "descent_")
-    return 0 if runs is None else int(np.shape(runs.objectives)[1]) - 1
 
 
 def listen() -> None:

@@ -50,7 +50,7 @@ function arraysOf(payload, id) {
 
 function buildPanels(app, payload) {
   app.panels?.forEach((panel) => panel.stop?.());
-  for (const area of ['main', 'side']) app.root.querySelector(`.${area}`).replaceChildren();
+  for (const area of ['main', 'side', 'below']) app.root.querySelector(`.${area}`).replaceChildren();
   const kinds = panelKinds();
   app.panels = payload.panels.map((spec) => {
     const panel = {spec, arrays: arraysOf(payload, spec.id), box: makeBox(spec), app};

@@ -31,17 +31,19 @@ function drawRaster(context, panel, layer, scale) {
       packedColour(rgbOf(classColour(roles, i)), 255 * alpha)));
     for (let i = 0; i < out.length; i++) out[i] = colours[cells[i]];
   } else {
-    const table = colourTable(roles.diverging);
+    const magnitudes = layer.scale === 'sequential';
+    const table = colourTable(magnitudes ? roles.sequential : roles.diverging);
     const top = layer.range ?? 1;
     for (let i = 0; i < out.length; i++) {
-      out[i] = table[Math.max(0, Math.min(255, Math.round(127.5 * (1 + cells[i] / top))))];
+      const share = magnitudes ? cells[i] / top : 0.5 * (1 + cells[i] / top);
+      out[i] = table[Math.max(0, Math.min(255, Math.round(255 * share)))];
     }
   }
   tile.getContext('2d').putImageData(picture, 0, 0);
   const [x0, x1, y0, y1] = layer.extent ?? scale.extent;
   const [left, top] = scale.to([x0, y1]);
   const [right, bottom] = scale.to([x1, y0]);
-  context.imageSmoothingEnabled = !layer.classes;
+  context.imageSmoothingEnabled = !layer.classes && !layer.crisp;
   context.globalAlpha = layer.classes ? 1 : layer.alpha ?? 0.6;
   context.drawImage(tile, left, top, right - left, bottom - top);
   context.globalAlpha = 1;
