@@ -90,7 +90,7 @@ def test_no_direction_has_a_larger_value_and_the_peak_attains_it(n: int, d: int)
 
 @pytest.mark.parametrize("name", ["generic", *DEGENERATE])
 def test_peaks_are_local_maxima_and_none_is_left_out(name: str) -> None:
-    """Ascent from many starts ends at peaks; small steps away from a peak lead down."""
+    """Small steps lead down from a peak, and up from any other stationary point."""
     rng = np.random.default_rng(2)
     X = DEGENERATE.get(name, rng.standard_normal((9, 3)))
     G = rng.standard_normal((len(X), 2))
@@ -106,19 +106,11 @@ def test_peaks_are_local_maxima_and_none_is_left_out(name: str) -> None:
         np.testing.assert_allclose(value(point[None]), height, rtol=1e-9)
         if name in ("generic", "duplicates", "zero rows"):  # elsewhere more may be kept
             assert value(near).max() <= height * (1 + 1e-9)
-    starts = rng.standard_normal((80, norm.rows.shape[1]))
-    ends = starts / np.linalg.norm(starts, axis=1, keepdims=True)
-    for _ in range(2500):
-        lengths = 10.0 ** -rng.integers(0, 9, (len(ends), 1))
-        steps = ends + lengths * rng.standard_normal(ends.shape)
-        steps /= np.linalg.norm(steps, axis=1, keepdims=True)
-        better = value(steps) > value(ends)
-        ends[better] = steps[better]
-    for end, height in zip(ends, value(ends), strict=True):
-        if height > 0.21 * norm.largest(G) and len(peaks):
-            above = peaks.values >= height * (1 - 1e-9)
-            distance = np.linalg.norm(peaks.points[above] - end, axis=1).min(initial=np.inf)
-            assert distance < 0.1, (end, height)  # the walk creeps along ridges
+    for point in norm.search(G, 0.0, 0.2).points:
+        near = point + 1e-5 * rng.standard_normal((2000, len(point)))
+        near /= np.linalg.norm(near, axis=1, keepdims=True)
+        if len(point) < 4 and value(near).max() <= value(point[None])[0]:  # ridges are thin
+            assert np.linalg.norm(peaks.points - point, axis=1).min() < 1e-6
 
 
 def test_scales_of_the_data_do_not_matter() -> None:
