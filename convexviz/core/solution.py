@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from convexviz.core.types import Array
@@ -76,6 +77,7 @@ class Solution:
     Attributes:
         witness: the residual that gave the bound, where the point's own does not give it again
             (at kinks of a loss); kept with a result, so that the bound can be recomputed.
+        records: what else the solver noted on its way, by name; stored with a result.
     """
 
     variables: Array
@@ -84,6 +86,7 @@ class Solution:
     solver: str
     objectives: tuple[Progress, ...] = ()
     witness: Array | None = None
+    records: Mapping[str, Array] = field(default_factory=dict)
 
     def require_optimal(self) -> Solution:
         """Return self.

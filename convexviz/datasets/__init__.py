@@ -16,6 +16,7 @@ def registry() -> dict[str, Dataset]:
         bundled,
         celeba,
         cifar,
+        classes,
         fastmri,
         idx,
         labelled,
@@ -23,7 +24,7 @@ def registry() -> dict[str, Dataset]:
         synthetic,
     )  # fmt: skip
 
-    modules = (bundled, synthetic, labelled, planar, idx, cifar, celeba, fastmri)
+    modules = (bundled, synthetic, labelled, classes, planar, idx, cifar, celeba, fastmri)
     return {dataset.name: dataset for module in modules for dataset in module.DATASETS}
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from convexviz.core.dual_norm import Found, Peaks
 from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.prune import pruned
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram
@@ -37,10 +38,14 @@ _STALLED = 4  # steps without progress
 
 @dataclass(frozen=True, slots=True)
 class DualNewton(AbstractSolver):
-    """Solves a `VectorProgram` whose dual norm is exact; quadratic convergence near the end."""
+    """Solves a `VectorProgram` whose dual norm is exact; quadratic convergence near the end.
+
+    `prune` drops neurons that others can stand for and records how many, `n_pruned`.
+    """
 
     tolerance: float = 1e-8
     max_iterations: int = 200
+    prune: bool = False
 
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         if not isinstance(program, VectorProgram):
@@ -196,10 +201,15 @@ class _Search:
             self.primal, self.best = min(value, self.primal), variables
 
     def _finish(self) -> Solution:
+        records = {}
+        if self.options.prune:
+            fewer = pruned(self.program, self.best)
+            records["n_pruned"] = np.array([float(len(self.best) - len(fewer))])
+            self.best = fewer
         certificate = self.program.certify(self.best)
         met = certificate.relative_gap <= self.options.tolerance
         status = Status.OPTIMAL if met else Status.MAX_ITERATIONS
         if self.monitor.cancelled:
             status = Status.CANCELLED
         trace = tuple(self.monitor.trace)
-        return Solution(self.best, certificate, status, "DualNewton", trace)
+        return Solution(self.best, certificate, status, "DualNewton", trace, records=records)

@@ -1,0 +1,97 @@
+"""Spec and data -> convex program: blocks with a nuclear norm on cones (P3, Theorem 3.1)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from convexviz.architectures.base import Arrays
+from convexviz.architectures.vector_output.spec import Spec
+from convexviz.core.losses import loss_named
+from convexviz.core.network import Network
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.readout import Pooled, Readout, Rows
+from convexviz.errors import SpecError
+
+if TYPE_CHECKING:
+    from convexviz.core.dual_norm import DualNorm
+
+_SECONDS_A_CELL = {1: 1e-6, 2: 1e-6, 3: 1e-6, 4: 1.5e-6}  # of one search, measured
+
+
+def build(spec: Spec, data: Arrays, networks: tuple[Network, ...] = ()) -> AbstractConvexProgram:
+    """The program of the rows and targets.
+
+    Raises:
+        SpecError: the patterns are out of reach, or the closed form does not apply.
+    """
+    del networks  # one program
+    from convexviz.core.vector import VectorProgram
+
+    X = rows_of(data["X"])
+    program = VectorProgram(
+        X, data["Y"], spec.weight_decay, norm_of(spec, X), readout_of(data["X"]),
+        loss_named(spec.loss),
+    )  # fmt: skip
+    if spec.method == "closed_form":
+        from convexviz.solvers.soft_threshold import why_no_closed_form
+
+        if data["X"].ndim == 3:
+            raise SpecError("method='closed_form' takes rows X (n, d), got patches; use 'exact'")
+        if reason := why_no_closed_form(program):
+            raise SpecError(f"method='closed_form' does not apply: {reason}")
+    return program
+
+
+def rows_of(X: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "N d"]:
+    """What a neuron sees: the rows, or the patches of every sample one below the other."""
+    return np.ascontiguousarray(X.reshape(-1, X.shape[-1]))
+
+
+def readout_of(X: Float[np.ndarray, "*shape"]) -> Readout:
+    """Rows as they are, or the sum over the patches of a sample."""
+    return Pooled(X.shape[1]) if X.ndim == 3 else Rows()
+
+
+def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
+    """How the dual norm is evaluated: over which patterns.
+
+    Raises:
+        SpecError: with what it would cost, and the ways out.
+    """
+    if spec.method == "closed_form":
+        from convexviz.core.spike_free import SpikeFree
+
+        return SpikeFree(X)
+    if spec.arrangements != "all" or spec.method in ("gated", "copositive"):
+        raise SpecError(
+            f"method={spec.method!r} with arrangements={spec.arrangements!r} is not built in this "
+            "version; use method='exact' with arrangements='all'"
+        )
+    return _all_faces(X.tobytes(), X.shape)
+
+
+@lru_cache(maxsize=4)
+def _all_faces(content: bytes, shape: tuple[int, int]) -> DualNorm:
+    """The faces of these rows: verifying, drawing and solving ask for the same ones."""
+    from convexviz.core.dual_norm import AllFaces
+    from convexviz.core.faces import MAX_CELLS, MAX_RANK, RowSpace, count_cells
+
+    X = np.frombuffer(content).reshape(shape)
+    space = RowSpace.of(X)
+    count = count_cells(space)
+    if space.rank > MAX_RANK or count > MAX_CELLS:
+        shown = f"{count:,}" if count < 10**12 else f"about {count:.0e}"
+        searches = count * _SECONDS_A_CELL.get(space.rank, 1e-5)
+        cost = f"some {searches:.2g} s a search and {count * 32 / 2**20:,.0f} MB"
+        if space.rank > MAX_RANK:
+            cost = f"faces in {space.rank} dimensions, which are enumerated up to {MAX_RANK}"
+        raise SpecError(
+            f"arrangements='all' is exact for at most {MAX_CELLS:,} patterns in up to {MAX_RANK} "
+            f"dimensions; these {shape[0]:,} rows of rank {space.rank} have up to {shown}: {cost}. "
+            "Use arrangements='sampled' with method='gated', fewer rows, or fewer dimensions"
+        )
+    return AllFaces(X)

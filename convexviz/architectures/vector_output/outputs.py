@@ -1,0 +1,105 @@
+"""Solutions -> arrays and scalars worth keeping, and the same derived again from what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convexviz.architectures.base import Arrays
+from convexviz.architectures.vector_output.build import build
+from convexviz.architectures.vector_output.data import is_one_hot
+from convexviz.architectures.vector_output.network import VectorNetwork
+from convexviz.architectures.vector_output.spec import Spec
+from convexviz.core.losses import loss_named
+from convexviz.core.network import Network
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Certificate, Solution
+
+
+def outputs(
+    spec: Spec,
+    data: Arrays,
+    programs: tuple[AbstractConvexProgram, ...],
+    solutions: tuple[Solution, ...],
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """The weights, what the solver noted on its way, then all that follows from the weights."""
+    program, solution = programs[-1], solutions[-1]
+    arrays = weights_of(program.to_network(solution.variables)) | dict(solution.records)
+    pictures, numbers = derived(spec, data, arrays)
+    numbers |= of_program(program, solution.variables)
+    if "n_pruned" in arrays:
+        numbers["n_pruned"] = float(arrays["n_pruned"][0])
+    return arrays | pictures, numbers
+
+
+def weights_of(network: Network) -> dict[str, Any]:
+    """The two layers under their names."""
+    return {"first_layer": network.first_layer, "second_layer": network.second_layer}
+
+
+def of_program(program: Any, variables: np.ndarray) -> dict[str, float]:
+    """What the convex program says of a point beyond its objective."""
+    return {"path_norm": program.penalty(variables), "n_patterns": float(program.norm.n_patterns)}
+
+
+def on_path(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]:
+    """The weights that a row of a path means; rows of zeros are no neurons."""
+    from convexviz.core.vector import balanced
+
+    del spec
+    d = arrays["first_layer"].shape[0]
+    first, second = balanced(variables[:, :d], variables[:, d:])
+    return {"first_layer": np.ascontiguousarray(first.T), "second_layer": second}
+
+
+def revive(spec: Spec, arrays: Arrays) -> VectorNetwork:
+    """The network that stored weights describe."""
+    layers = Network(arrays["first_layer"], arrays["second_layer"], spec.weight_decay)
+    return VectorNetwork(layers, spec.loss)
+
+
+def derived(spec: Spec, data: Arrays, weights: Arrays) -> tuple[dict[str, Any], dict[str, float]]:
+    """Everything that the weights and the data determine: predictions, losses and accuracies."""
+    network = revive(spec, weights)
+    pictures = {"predictions": network.predict(data["X"])}
+    numbers = {
+        "network_objective": network.objective(data["X"], data["Y"]),
+        "n_neurons": float(network.n_neurons),
+        "path_norm": path_norm(weights),
+    }
+    if "test_X" in data:
+        pictures["test_predictions"] = network.predict(data["test_X"])
+    for part, prefix in (("train", ""), ("test", "test_")):
+        if f"{prefix}predictions" in pictures:
+            numbers |= quality(spec, part, pictures[f"{prefix}predictions"], data[f"{prefix}Y"])
+    return pictures, numbers
+
+
+def path_norm(weights: Arrays) -> float:
+    """`sum_j |u_j| |v_j|`."""
+    one = np.linalg.norm(weights["first_layer"], axis=0)
+    return float(one @ np.linalg.norm(weights["second_layer"], axis=1))
+
+
+def quality(spec: Spec, part: str, F: np.ndarray, Y: np.ndarray) -> dict[str, float]:
+    """The loss, a sum over rows, and for classes the share of rows that are told right."""
+    found = {f"{part}_loss": float(loss_named(spec.loss).value(F, Y))}
+    if is_one_hot(Y):
+        found[f"{part}_accuracy"] = float((F.argmax(axis=1) == Y.argmax(axis=1)).mean())
+    return found
+
+
+def recompute(
+    spec: Spec, data: Arrays, arrays: Arrays
+) -> tuple[Certificate, dict[str, Any], dict[str, float]]:
+    """Certificate, predictions and scalars derived afresh from stored weights and data alone.
+
+    The patterns are enumerated again.
+    """
+    program: Any = build(spec, data)
+    variables = np.concatenate([arrays["first_layer"].T, arrays["second_layer"]], axis=1)
+    pictures, numbers = derived(spec, data, arrays)
+    if "n_pruned" in arrays:
+        numbers["n_pruned"] = float(arrays["n_pruned"][0])
+    return program.certify(variables), pictures, numbers | of_program(program, variables)

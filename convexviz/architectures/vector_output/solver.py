@@ -1,0 +1,23 @@
+"""The solver that a method names."""
+
+from __future__ import annotations
+
+from convexviz.architectures.vector_output.spec import Spec
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.solvers.base import AbstractSolver
+
+
+def solver(spec: Spec, program: AbstractConvexProgram) -> AbstractSolver:
+    """The solver for `spec.method`."""
+    del program
+    if spec.method == "closed_form":
+        from convexviz.solvers.soft_threshold import SoftThreshold
+
+        return SoftThreshold(spec.tolerance)
+    if spec.method == "frank_wolfe":
+        from convexviz.solvers.frank_wolfe import FrankWolfe
+
+        return FrankWolfe(spec.tolerance, spec.steps, spec.path_norm, spec.line_search)
+    from convexviz.solvers.dual_newton import DualNewton
+
+    return DualNewton(spec.tolerance, prune=spec.prune)

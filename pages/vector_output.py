@@ -1,0 +1,3 @@
+from convexviz.views.lab import show
+
+show("vector_output")
