@@ -63,7 +63,7 @@ class Pooled(Readout):
         return rows // self.patches
 
     def apply(self, H: Float[np.ndarray, "N k *b"]) -> Float[np.ndarray, "n c *b"]:
-        return H.reshape(-1, self.patches, *H.shape[1:]).sum(axis=1)
+        return H.reshape(len(H) // self.patches, self.patches, *H.shape[1:]).sum(axis=1)
 
     def adjoint(self, R: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "N k"]:
         return np.repeat(R, self.patches, axis=0)

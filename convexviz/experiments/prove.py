@@ -26,6 +26,8 @@ def why_not(result: Result) -> str | None:
     """Why no proof can be sought for this result, or None where it can."""
     if result.spec.get("arrangements") != "adaptive":
         return "only networks trained with arrangements='adaptive' are open to proof"
+    if result.arrays["second_layer"].shape[1] > 1 or "class_outputs" in result.arrays:
+        return "only networks of one output that are no closed form are open to proof"
     if result.spec.get("blocks", 1) > 1:
         return "only networks of one block are open to proof"
     return None

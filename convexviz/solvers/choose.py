@@ -13,6 +13,7 @@ from convexviz.solvers.base import AbstractSolver
 if TYPE_CHECKING:
     from convexviz.core.gated import GatedProgram
     from convexviz.core.loss_program import LossProgram
+    from convexviz.core.vector import VectorProgram
 
 
 def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> AbstractSolver:
@@ -26,6 +27,7 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
     from convexviz.core.loss_program import LossProgram
     from convexviz.core.neurons import NeuronProgram
     from convexviz.core.relu import ReluProgram
+    from convexviz.core.vector import VectorProgram
 
     found: AbstractSolver | None
     if isinstance(program, GatedProgram):
@@ -40,6 +42,8 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
         found = Adaptive(tolerance=tolerance, rng=np.random.default_rng([seed, 3]))
     elif isinstance(program, LossProgram):
         found = _with_loss(program, tolerance)
+    elif isinstance(program, VectorProgram):
+        found = _vector(program, tolerance, seed)
     else:
         found = _normalised(program, tolerance)
     if found is None:
@@ -74,6 +78,21 @@ def _with_loss(program: LossProgram, tolerance: float) -> AbstractSolver | None:
 
     newton = LossNewton(tolerance=tolerance)
     return newton if newton.why_not(program) is None else None
+
+
+def _vector(program: VectorProgram, tolerance: float, seed: int) -> AbstractSolver | None:
+    from convexviz.core.free_norm import FreeNorm
+
+    found: AbstractSolver
+    if isinstance(program.norm, FreeNorm):
+        from convexviz.solvers.free_neurons import FreeNeurons
+
+        found = FreeNeurons(tolerance=tolerance, seed=seed)
+    else:
+        from convexviz.solvers.dual_newton import DualNewton
+
+        found = DualNewton(tolerance=tolerance)
+    return found if found.why_not(program) is None else None
 
 
 def _normalised(program: AbstractConvexProgram, tolerance: float) -> AbstractSolver | None:

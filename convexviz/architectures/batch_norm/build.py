@@ -123,7 +123,7 @@ def program_of(spec: Spec, at: Setting) -> AbstractConvexProgram:
     if spec.position == "after":
         return _after(spec, at)
     if at.targets.shape[1] > 1 or at.features.ndim > 2:
-        raise SpecError("not yet")
+        return _vector(spec, at)
     y = np.ascontiguousarray(at.targets[:, 0])
     if spec.arrangements == "adaptive":
         if spec.loss != "squared":
@@ -135,6 +135,42 @@ def program_of(spec: Spec, at: Setting) -> AbstractConvexProgram:
     kind = GatedProgram if spec.neurons == "gated" else ReluProgram
     program = kind(at.features, y, patterns_for(spec, at), spec.weight_decay)
     return program if spec.loss == "squared" else LossProgram(program, loss)
+
+
+def _vector(spec: Spec, at: Setting) -> AbstractConvexProgram:
+    """Several outputs, or patches: a program over neurons on the whitened rows (THEORY 4.3, 4.5).
+
+    The dual norm is exact over all faces up to rank 4, and bounded from above beyond.
+    """
+    from convexviz.core.dual_norm import AllFaces
+    from convexviz.core.faces import MAX_RANK
+    from convexviz.core.free_norm import FreeNorm
+    from convexviz.core.readout import Pooled, Rows
+    from convexviz.core.vector import VectorProgram
+
+    width = at.features.shape[-1]
+    if spec.neurons == "gated":
+        raise SpecError(
+            "neurons='gated' takes one output and rows X (n, d); use neurons='relu' for several "
+            "outputs or patches"
+        )
+    if spec.arrangements == "sampled":
+        raise SpecError(
+            "arrangements='sampled' takes one output and rows X (n, d); for several outputs or "
+            "patches use 'adaptive', or 'all' with at most 3 directions"
+        )
+    if spec.arrangements == "all" and width > MAX_RANK:
+        raise SpecError(
+            f"arrangements='all' with several outputs or patches enumerates faces up to "
+            f"{MAX_RANK - 1} directions, got {width - 1}; use n_directions={MAX_RANK - 1} or "
+            "arrangements='adaptive'"
+        )
+    rows = at.features.reshape(-1, width)
+    norm = AllFaces(rows) if spec.arrangements == "all" else FreeNorm(rows)
+    pooled = at.features.ndim > 2
+    readout = Pooled(at.features.shape[1]) if pooled else Rows()
+    loss = loss_named(spec.loss)
+    return VectorProgram(rows, at.targets, spec.weight_decay, norm, readout, loss)
 
 
 def _after(spec: Spec, at: Setting) -> AbstractConvexProgram:

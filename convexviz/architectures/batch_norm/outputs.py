@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convexviz.architectures.base import Arrays
+from convexviz.architectures.base import Arrays, rng_of
 from convexviz.architectures.batch_norm.build import Setting, program_of, setting
 from convexviz.architectures.batch_norm.data import target_matrix, whitening_of
 from convexviz.architectures.batch_norm.path import group_norms, weights
@@ -20,12 +20,17 @@ from convexviz.architectures.batch_norm.weights import (
     to_neurons,
 )
 from convexviz.architectures.proofs import strengthened
+from convexviz.core.free_norm import ascend
 from convexviz.core.loss_program import LossProgram
 from convexviz.core.losses import loss_named
 from convexviz.core.neurons import NeuronProgram
 from convexviz.core.orthonormal import OrthonormalProgram, dual_norm
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution
+from convexviz.core.vector import VectorProgram
+
+_ESTIMATE = 3  # the generator's stream for the starts of the estimated bound
+_STARTS, _STEPS = 300, 100
 
 
 def outputs(
@@ -118,7 +123,24 @@ def network_bound(spec: Spec, data: Arrays, at: Setting, arrays: Arrays) -> dict
     largest = dual_norm(R)
     limit = spec.weight_decay / largest if largest > 0 else float("inf")
     dual = loss.dual_value(R, at.targets, loss.best_scale(R, at.targets, limit))
-    return {"network_bound": max(0.0, float(dual))}
+    found = {"network_bound": max(0.0, float(dual))}
+    if spec.arrangements == "adaptive" and at.targets.shape[1] > 1 and not at.is_orthonormal:
+        found["estimated_bound"] = min(_estimated(spec, at, R), _objective(spec, data, arrays))
+    return found
+
+
+def _estimated(spec: Spec, at: Setting, R: np.ndarray) -> float:
+    """The bound if the best of many ascents were the dual norm; it proves nothing."""
+    rng = rng_of(spec.seed, _ESTIMATE)
+    seeds = np.hstack([rng.standard_normal((at.features.shape[1], _STARTS)), at.features.T @ R])
+    largest = float(ascend(at.features, R, seeds, _STEPS)[1].max())
+    loss = loss_named(spec.loss)
+    limit = spec.weight_decay / largest if largest > 0 else float("inf")
+    return float(loss.dual_value(R, at.targets, loss.best_scale(R, at.targets, limit)))
+
+
+def _objective(spec: Spec, data: Arrays, arrays: Arrays) -> float:
+    return revive(spec, arrays).objective(data["X"], data["Y"])
 
 
 def recompute(
@@ -138,7 +160,7 @@ def recompute(
     }
     program = program_of(spec, at)
     afresh |= of_program(program)
-    variables = _variables(spec, at, arrays, afresh)
+    variables = _variables(spec, at, arrays, afresh, program)
     certificate = program.certify(variables)
     if isinstance(program, NeuronProgram):
         certificate = strengthened(certificate, program, arrays)
@@ -146,14 +168,18 @@ def recompute(
         dual = max(certificate.dual, program.bound(arrays["witness"]))
         certificate = replace(certificate, dual=min(dual, certificate.primal))
     norms = group_norms(afresh, variables)
-    if spec.arrangements == "adaptive" and "class_outputs" not in afresh:
-        norms = np.linalg.norm(variables[:, :-1], axis=-1)
+    if "class_outputs" not in afresh and "gates" not in afresh:
+        width = at.features.shape[-1]
+        norms = np.linalg.norm(variables[:, :width], axis=1)
+        norms = norms * np.linalg.norm(variables[:, width:], axis=1)
     pictures, numbers = derived(spec, data, arrays)
     found = {"group_norms": norms, **pictures}
     return certificate, afresh | found, numbers | network_bound(spec, data, at, arrays)
 
 
-def _variables(spec: Spec, at: Setting, arrays: Arrays, afresh: Arrays) -> np.ndarray:
+def _variables(
+    spec: Spec, at: Setting, arrays: Arrays, afresh: Arrays, program: AbstractConvexProgram
+) -> np.ndarray:
     """The convex program's variables that stored weights mean, from weights and data alone."""
     V = arrays["second_layer"]
     lengths = np.linalg.norm(V, axis=1)
@@ -163,8 +189,10 @@ def _variables(spec: Spec, at: Setting, arrays: Arrays, afresh: Arrays) -> np.nd
         S = np.zeros((len(afresh["class_outputs"]), len(U)))
         S[np.argmax(V @ afresh["class_outputs"].T, axis=1)] = groups
         return S
-    if spec.arrangements == "adaptive":
+    if isinstance(program, NeuronProgram):
         return np.hstack([groups, np.where(V < 0, -1.0, 1.0)])
+    if isinstance(program, VectorProgram):
+        return np.hstack([U.T, V])
     owner, P = arrays["gate_of_neuron"], afresh["gates"].shape[1]
     if spec.neurons == "gated":
         W = np.zeros((P, len(U)))

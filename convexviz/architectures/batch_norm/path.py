@@ -11,24 +11,29 @@ from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.architectures.batch_norm.weights import FIXED, from_neurons, from_neurons_after
 from convexviz.core.network import Network
 from convexviz.core.orthonormal import neurons_of
+from convexviz.core.vector import balanced
 
 
 def weights(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]:
     """The weights that `variables` (a row of `path_variables`) mean.
 
     Variables are (m, n) for a closed form, whose outputs are among `arrays`; (P, k+1) for gated
-    neurons, (2, P, k+1) for ReLU neurons on given patterns (w adds, z subtracts), and (m, k+2),
-    sign last, for adaptive ones; zero groups are dropped.
+    neurons, (2, P, k+1) for ReLU neurons on given patterns (w adds, z subtracts), and (m, k+1+c)
+    for neurons of their own, first layer then outputs (of one output, the sign); zeros are dropped.
     """
     fixed = {name: array for name, array in arrays.items() if FIXED.fullmatch(name)}
     if "class_outputs" in arrays:
         neurons = neurons_of(variables, arrays["class_outputs"], spec.weight_decay)
         norms = np.linalg.norm(variables, axis=1)
         return fixed | from_neurons(arrays, neurons) | {"group_norms": norms}
+    if "gates" not in arrays:
+        width = arrays["whitening"].shape[1] + 1
+        first, second = balanced(variables[:, :width], variables[:, width:])
+        neurons = Network(np.ascontiguousarray(first.T), second, spec.weight_decay)
+        norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+        return fixed | from_neurons(arrays, neurons) | {"group_norms": norms}
     signs = np.ones(variables.shape[:-1])
-    if spec.arrangements == "adaptive":
-        variables, signs = variables[:, :-1], variables[:, -1]
-    elif variables.ndim == 3:
+    if variables.ndim == 3:
         signs[1] = -1.0
     norms = group_norms(arrays, variables)
     on = np.flatnonzero(norms)
@@ -36,8 +41,6 @@ def weights(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]
     rows = variables.reshape(-1, variables.shape[-1])[on]
     second = (signs.ravel()[on] * roots)[:, None]
     neurons = Network((rows / roots[:, None]).T, second, spec.weight_decay)
-    if "gates" not in arrays:
-        return fixed | from_neurons(arrays, neurons) | {"group_norms": norms.ravel()[on]}
     owner = on % norms.shape[-1]
     after = spec.position == "after"
     kept = from_neurons_after(arrays, neurons, owner) if after else from_neurons(arrays, neurons)

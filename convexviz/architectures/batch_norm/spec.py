@@ -92,9 +92,9 @@ class Spec(base.Spec):
             "activation patterns",
             choices=("all", "sampled", "adaptive"),
             help="All: every on/off pattern there is (few rows). Sampled: those of random filters. "
-            "Adaptive: ReLU neurons found one by one.",
+            "Adaptive: ReLU neurons of their own, whatever their patterns.",
         ),
-    ] = "sampled"
+    ] = "adaptive"
     n_gates: Annotated[
         int,
         Param(
@@ -116,7 +116,7 @@ class Spec(base.Spec):
         if self.neurons == "gated" and self.arrangements == "adaptive":
             raise SpecError(
                 "arrangements='adaptive' chooses the neurons of a ReLU network; "
-                "use neurons='relu', or 'sampled' gates"
+                "use neurons='relu', or arrangements='sampled' for gates"
             )
         if self.hidden_layers > 1 and (self.neurons == "gated" or self.position == "after"):
             raise SpecError(

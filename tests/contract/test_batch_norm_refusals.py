@@ -1,0 +1,65 @@
+"""Bad input to batch norm: one clear line, before any work."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import convexviz
+from convexviz.errors import ConvexvizError
+
+RNG = np.random.default_rng(10)
+A2, Y2 = RNG.standard_normal((7, 2)), RNG.standard_normal(7)
+ROWS = {"X": A2, "Y": Y2}
+BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "one row": ({"X": A2[:1], "Y": Y2[:1]}, {}, "X needs at least 2 rows"),
+    "constant X": ({"X": np.ones((5, 2)), "Y": np.ones(5)}, {}, "X must vary between rows"),
+    "too many directions": (ROWS, {"n_directions": 3}, "n_directions must be at most 2"),
+    "above the rank": (
+        {"X": np.hstack([A2, A2]), "Y": Y2}, {"n_directions": 3}, r"n_directions must be in \[1, 2",
+    ),
+    "test width": (
+        {**ROWS, "test_X": np.ones((2, 3)), "test_Y": np.ones(2)}, {},
+        "test_X must have the width of X",
+    ),
+    "test targets missing": ({**ROWS, "test_X": A2}, {}, "data needs 'test_Y'"),
+    "labels": (
+        {"X": A2, "Y": Y2}, {"loss": "cross_entropy"}, "cross_entropy needs class numbers",
+    ),
+    "signs": (ROWS, {"loss": "logistic"}, r"logistic needs labels \+1 and -1"),
+    "rows": ({"X": A2, "Y": Y2[:3]}, {}, "X and Y must have as many rows"),
+    "deep, too few rows": (
+        {"X": A2, "Y": np.ones((7, 2))}, {"hidden_layers": 2}, "has a closed form for targets",
+    ),
+    "after, two outputs": (
+        {"X": A2, "Y": np.ones((7, 2))}, {"position": "after"}, "position='after' takes one output",
+    ),
+    "after, cut": (ROWS, {"position": "after", "n_directions": 1}, "n_directions cuts the whiten"),
+    "gated, two outputs": (
+        {"X": A2, "Y": np.ones((7, 2))}, {"neurons": "gated", "arrangements": "sampled"},
+        "neurons='gated' takes one output",
+    ),
+    "all faces": (
+        {"X": np.random.default_rng(0).standard_normal((20, 6)), "Y": np.ones((20, 2))},
+        {"arrangements": "all"}, "enumerates faces up to 3 directions, got 6",
+    ),
+    "all patterns": (
+        {"X": np.random.default_rng(0).standard_normal((60, 8)), "Y": np.ones(60)},
+        {"arrangements": "all"}, "arrangements='all' enumerates at most",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_one_clear_line(what: str) -> None:
+    data, fields, words = BAD[what]
+    with pytest.raises(ConvexvizError, match=words) as refused:
+        convexviz.solve("batch_norm", data=data, **fields)
+    assert "\n" not in str(refused.value)
+
+
+def test_new_rows_of_another_width_are_refused() -> None:
+    with pytest.raises(ConvexvizError, match="X must have rows of 2 values, as in training, got 3"):
+        convexviz.solve("batch_norm", data=ROWS, arrangements="sampled").network.predict(
+            np.ones((1, 3))
+        )

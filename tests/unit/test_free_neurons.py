@@ -1,0 +1,59 @@
+"""Vector outputs at any rank: a rigorous bound from above on the dual norm, and training to it."""
+
+import numpy as np
+import pytest
+
+from convexviz.core.free_norm import FreeNorm, ascend
+from convexviz.core.losses import loss_named
+from convexviz.core.orthonormal import OrthonormalProgram, class_outputs
+from convexviz.core.solution import Scope, Status
+from convexviz.core.vector import VectorProgram
+from convexviz.errors import IncompatibleSolver
+from convexviz.solvers.free_neurons import FreeNeurons
+from convexviz.solvers.orthonormal import ClosedForm
+
+RNG = np.random.default_rng(0)
+U = np.linalg.qr(RNG.standard_normal((12, 12)))[0]
+Y = np.eye(3)[np.arange(12) % 3]
+
+
+def test_no_direction_beats_the_bound_and_ascent_never_descends() -> None:
+    X, G = RNG.standard_normal((30, 6)), RNG.standard_normal((30, 3))
+    bound = FreeNorm(X).largest(G)
+    starts = RNG.standard_normal((6, 500))
+    before = np.zeros(500)
+    for steps in (0, 5, 50):
+        _, values = ascend(X, G, starts, steps)
+        assert values.max() <= bound
+        assert (values >= before * (1 - 1e-12)).all()
+        before = values
+
+
+@pytest.mark.parametrize("loss", ["squared", "cross_entropy"])
+def test_the_network_reaches_the_closed_form_where_there_is_one(loss: str) -> None:
+    free = VectorProgram(U, Y, 0.3, FreeNorm(U), loss=loss_named(loss))
+    outputs = class_outputs(Y, loss_named(loss))
+    exact = OrthonormalProgram(U, Y, outputs, loss_named(loss), 0.3)
+    optimum = ClosedForm().solve(exact).certificate.primal
+    solution = FreeNeurons(tolerance=1e-3).solve(free)
+    assert solution.certificate.scope is Scope.RELU_NETWORK
+    assert solution.certificate.primal == pytest.approx(optimum, rel=1e-4)
+    assert solution.certificate.dual <= optimum * (1 + 1e-12)
+    assert (solution.status is Status.OPTIMAL) is (solution.certificate.relative_gap <= 1e-3)
+
+
+def test_a_path_starts_each_value_at_the_one_before() -> None:
+    X = U[:, :5]
+    program = VectorProgram(X, Y, 1.0, FreeNorm(X))
+    solutions = FreeNeurons(tolerance=1e-3).path(program, [1.0, 0.3, 0.1])
+    values = [solution.certificate.primal for solution in solutions]
+    assert values == sorted(values, reverse=True)
+    for beta, solution in zip([1.0, 0.3, 0.1], solutions, strict=True):
+        found = program.with_weight_decay(beta).certify(solution.variables)
+        assert found == solution.certificate
+
+
+def test_programs_of_another_kind_are_refused() -> None:
+    hinge = VectorProgram(U, np.sign(Y - 0.5), 0.1, FreeNorm(U), loss=loss_named("hinge"))
+    with pytest.raises(IncompatibleSolver, match="needs a smooth loss, got hinge"):
+        FreeNeurons().solve(hinge)
