@@ -61,6 +61,10 @@ class Discriminator:
     def value(self, X: Float[np.ndarray, "n d"], G: Float[np.ndarray, "m d"]) -> float:
         """F(G); for ReLU in more than three dimensions an upper bound on it, which is rigorous."""
         seen_x, seen_g = self.sees(X), self.sees(G)
+        if self.kind == "relu":
+            from convexviz.core.relu_distance import distance
+
+            return distance(seen_x, seen_g).upper
         if self.kind == "linear":
             return float(np.linalg.norm(seen_x.sum(axis=0) - seen_g.sum(axis=0)))
         if self.kind == "quadratic":

@@ -115,7 +115,9 @@ class GameProgram(AbstractConvexProgram):
             from convexviz.core.moment_bound import bound
 
             return bound(self, neurons)
-        raise NotImplementedError
+        from convexviz.core.relu_bound import bound as relu_bound
+
+        return relu_bound(self, neurons)
 
     def certify(self, variables: Array) -> Certificate:
         """R_g of the samples, and the bound that the neurons give; infinity where not allowed."""

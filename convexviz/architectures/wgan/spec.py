@@ -14,7 +14,7 @@ GIVEN = "given"  # the dataset's name where the arrays come from the caller
 PLANAR = ("ring", "gaussians", "moons", "cluster")
 DATASETS = (*PLANAR, GIVEN)
 TITLES = ("Ring", "Two Gaussians", "Moons", "Off-centre cluster", "Your data")
-DISCRIMINATORS = ("linear", "quadratic", "polynomial")
+DISCRIMINATORS = ("linear", "quadratic", "polynomial", "relu")
 GENERATORS = ("free", "linear")
 PENALTIES = ("samples", "weights", "displacement")
 
@@ -29,7 +29,9 @@ class Spec(base.Spec):
         Param(
             "discriminator",
             choices=DISCRIMINATORS,
-            help="Linear sees means, quadratic second moments, polynomial both.",
+            titles=("Linear", "Quadratic", "Polynomial", "ReLU"),
+            help="Linear sees means, quadratic second moments, polynomial both, ReLU the mean of "
+            "every half-plane.",
         ),
     ] = "quadratic"
     generator: Annotated[

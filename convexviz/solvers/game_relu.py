@@ -1,0 +1,179 @@
+"""Games against a ReLU discriminator: a certified bound and the best samples that were found.
+
+The game is not convex in the generator's weights (THEORY 5.6), so nothing here is called a global
+optimum: the bound is rigorous, the samples are allowed, and the gap between them is what is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+
+from convexviz.core.discriminator import Discriminator, Neurons, no_neurons
+from convexviz.core.game import GameProgram
+from convexviz.core.moment_program import cycled
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Certificate, Scope, Solution, Status
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.relu_critic import Measure, apportioned, pieces, shortest
+from convexviz.solvers.relu_polish import Extremes, Polish
+
+NAME = "numerical: linear program, zonotope cut, convex-concave steps"
+FEW_STARTS = 4
+OFFSETS, MANY_OFFSETS, FEW_SAMPLES = 3, 10, 20
+LARGEST = 4000  # entries of the samples that are moved
+
+
+@dataclass(frozen=True, slots=True)
+class ReluGame(AbstractSolver):
+    """Several starts, each improved by at most `steps` convex-concave steps."""
+
+    tolerance: float = 1e-6
+    steps: int = 40
+
+    def why_not(self, program: AbstractConvexProgram) -> str | None:
+        if not isinstance(program, GameProgram):
+            return "it is no game"
+        if program.discriminator.kind != "relu":
+            return "its discriminator is not ReLU"
+        size = program.reach.rows * program.X.shape[1]
+        if size > LARGEST:
+            return (
+                f"{size:,} numbers are to be chosen, a ReLU discriminator allows at most "
+                f"{LARGEST:,}; use fewer samples or columns"
+            )
+        return None
+
+    def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
+        assert isinstance(program, GameProgram)
+        monitor = Monitor(self.tolerance, on_iteration)
+        critic = _critic(program)
+        neurons = critic.neurons if critic else no_neurons(program.width - 1)
+        bound = program.bound(neurons)
+        best: tuple[float, np.ndarray | None] = (np.inf, None)
+        improve = Polish(program, Extremes(program))
+        for start in _promising(improve, _starts(program, critic)):
+            found = improve.run(start, self.steps)
+            if found.C is not None and found.value < best[0]:
+                best = found.value, found.C
+            for tried in found.neurons if critic is None else ():
+                if (proved := program.bound(tried)) > bound:
+                    bound, neurons = proved, tried
+            certificate = Certificate(best[0], min(bound, best[0]), Scope.GAN_GAME)
+            if monitor.record(certificate):
+                break
+        C = best[1] if best[1] is not None else _pulled(program)
+        variables = program.pack(program.reach.samples(C), neurons)
+        certificate = program.certify(variables)
+        met = certificate.relative_gap <= self.tolerance
+        status = Status.OPTIMAL if met else Status.MAX_ITERATIONS
+        if monitor.cancelled:
+            status = Status.CANCELLED
+        return Solution(variables, certificate, status, NAME, tuple(monitor.trace))
+
+    def path(
+        self,
+        program: AbstractConvexProgram,
+        weight_decays: Sequence[float],
+        *,
+        on_iteration: OnIteration = silent,
+    ) -> list[Solution]:
+        """One solution a weight decay, largest first."""
+        assert isinstance(program, GameProgram)
+        solutions: list[Solution] = []
+        for beta in weight_decays:
+            solutions.append(self.solve(program.with_weight_decay(beta), on_iteration=on_iteration))
+            if solutions[-1].status is Status.CANCELLED:
+                break
+        return solutions
+
+
+def _promising(improve: Polish, starts: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """All starts; in space, where a distance costs more, only the one that a grid prefers."""
+    if not improve.rough:
+        yield from starts
+        return
+    ends = [improve.roughly(start) for start in islice(starts, FEW_STARTS)]
+    yield min(ends, key=lambda end: end[0])[1]
+
+
+def _is_shortest(program: GameProgram) -> bool:
+    """Whether the linear program over zonotopes is this game's relaxation."""
+    plane = program.X.shape[1] <= 2 and not program.discriminator.bias
+    return plane and not program.reach.start.any() and not program.reach.beyond
+
+
+def _critic(program: GameProgram) -> Measure | None:
+    if not _is_shortest(program) or program.weight_decay >= program.beta_max:
+        return None
+    flat = np.hstack([program.X, np.zeros((len(program.X), 2 - program.X.shape[1]))])
+    found = shortest(flat, program.weight_decay)
+    if program.X.shape[1] == 2:
+        return found
+    return replace(found, neurons=Neurons(found.neurons.directions[:, :1], found.neurons.weights))
+
+
+def _starts(program: GameProgram, critic: Measure | None) -> Iterator[np.ndarray]:
+    """Coordinates to improve from, the most promising first."""
+    reach, count = program.reach, program.n_generated
+    rng = np.random.default_rng(0)
+    if program.weight_decay >= program.beta_max:
+        yield reach.start
+        return
+    if critic is not None and reach.basis is None:
+        d = program.X.shape[1]
+        if len(critic.lengths) <= 2 * count:
+            yield apportioned(critic, count)[:, :d]
+        offsets = MANY_OFFSETS if count <= FEW_SAMPLES else OFFSETS
+        for k in range(offsets):
+            yield pieces(critic, count, k / offsets)[:, :d]
+        for _ in range(offsets if count <= FEW_SAMPLES else 0):
+            yield cycled(program.X[rng.permutation(len(program.X))], count)
+        return
+    real = reach.coordinates(cycled(program.X, count))
+    yield reach.start if reach.start.any() else 0.9 * real
+    if program.X.shape[1] == 2:
+        yield from _as_moments_would(program)
+    yield real
+    spread = float(np.abs(real).max()) or 1.0
+    for _ in range(4 if reach.basis is None else 12):
+        yield spread * rng.standard_normal(real.shape)
+
+
+def _as_moments_would(program: GameProgram) -> Iterator[np.ndarray]:
+    """Where a discriminator of moments would send the samples, a part of the way."""
+    from convexviz.solvers.game_moments import MomentSDP
+
+    reach = program.reach
+    if np.ptp(reach.price) > 0:
+        return
+    for kind, share in (("quadratic", 0.5), ("polynomial", 0.05)):
+        if reach.basis is not None and reach.rows < program.X.shape[1] + 1:
+            return
+        other = GameProgram(
+            program.X,
+            program.n_generated,
+            reach,
+            Discriminator(kind),
+            max(share * program.weight_decay, 1e-9),
+        )
+        solution = MomentSDP(1e-4).solve(other)
+        yield reach.coordinates(other.samples(solution.variables))
+
+
+def _pulled(program: GameProgram) -> np.ndarray:
+    """The start mixed with the real samples just so far that F is proved to be within beta."""
+    reach = program.reach
+    start, real = reach.start, reach.coordinates(cycled(program.X, program.n_generated))
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = 0.5 * (low + high)
+        G = reach.samples(start + middle * (real - start))
+        if program.discriminator.value(program.X, G) <= program.weight_decay:
+            high = middle
+        else:
+            low = middle
+    return start + high * (real - start)

@@ -1,0 +1,141 @@
+"""ReLU discriminators: exact distances, bounds that hold, golden values, and no claim beyond."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import convexviz
+from convexviz.core import reach, ridges
+from convexviz.core.discriminator import Discriminator, Neurons
+from convexviz.core.game import GameProgram
+from convexviz.core.relu_distance import _by_cells, distance, free_bias_distance, stacked
+from convexviz.solvers.relu_polish import least_distance
+
+X22 = np.random.default_rng(22).standard_normal((4, 2))
+D2 = np.array([[1.5], [0.5], [-0.5], [-1]])
+LINE = np.array([[-1.0], [1]])
+
+
+def spread(s: int, count: int = 20_000) -> np.ndarray:
+    U = np.random.default_rng(0).standard_normal((count, s))
+    return U / np.linalg.norm(U, axis=1, keepdims=True)
+
+
+def test_the_golden_distances_are_met() -> None:
+    other = np.random.default_rng(23).standard_normal((5, 2))
+    assert distance(X22, other).upper == pytest.approx(2.653377469, rel=1e-9)  # p1.D3
+    for weight, value in ((0.0, 1.0), (0.7, 0.3), (-0.7, 0.3)):  # p1.D1
+        assert distance(LINE, weight * LINE).upper == pytest.approx(value, rel=1e-12)
+    x, g = np.array([-1, 0, 0.5, 2]), np.array([-0.5, 0.2, 0.3, 1])
+    assert free_bias_distance(x, g) == pytest.approx(1.2, rel=1e-12)  # p1.D4
+
+
+@pytest.mark.parametrize("s", [1, 2, 3, 4])
+def test_the_distance_is_above_every_direction_and_is_met(s: int) -> None:
+    rng = np.random.default_rng(s)
+    X, G = rng.standard_normal((5, s)), rng.standard_normal((4, s))
+    G[0], G[1] = X[0], -2 * X[1]  # rows that are equal, or on one line
+    A, w = stacked(X, G)
+    found = distance(X, G)
+    seen = float(np.abs(ridges.ridge_sum(A, w, spread(s))).max())
+    assert found.is_exact
+    assert seen <= found.upper * (1 + 1e-12)
+    assert seen >= 0.95 * found.upper
+    assert _by_cells(A, w) == pytest.approx(found.upper, rel=1e-9)
+
+
+def test_beyond_that_the_bracket_says_so() -> None:
+    rng = np.random.default_rng(5)
+    X, G = rng.standard_normal((30, 6)), rng.standard_normal((30, 6))
+    found = distance(X, G)
+    assert not found.is_exact
+    A, w = stacked(X, G)
+    seen = float(np.abs(ridges.ridge_sum(A, w, spread(6))).max())
+    assert seen <= found.lower * (1 + 1e-9) <= found.upper * (1 + 1e-9)
+    assert distance(X, X).upper < 1e-12
+    assert distance(X, X + 1e-3 * G).upper <= 1e-3 * np.linalg.norm(G, axis=1).sum()
+
+
+def solved(**fields: Any) -> Any:
+    return convexviz.solve("wgan", discriminator="relu", **fields)
+
+
+def test_the_best_known_samples_of_the_golden_table_are_found() -> None:
+    """p1.D5: the value is the best that was found, not a proven optimum; the bound is proven."""
+    result = solved(data={"X": X22, "Z": np.ones((4, 1))}, weight_decay=1.0)
+    assert result.certificate.primal <= 4.519320350 * (1 + 1e-3)
+    assert 4.2184601 < 4.38 < result.certificate.dual <= 4.519320350
+    assert result.status == "max_iterations"
+    assert result.provenance["solver"].startswith("numerical")
+    assert distance(X22, result.arrays["generated"]).upper <= 1.0 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("data", "beta", "value"),
+    [({"X": LINE, "Z": LINE}, 0.3, 0.49), ({"X": X22, "Z": D2}, 2.5, 0.330449292)],
+)
+def test_a_linear_generator_reaches_the_golden_value(
+    data: dict[str, np.ndarray], beta: float, value: float
+) -> None:
+    result = solved(data=data, weight_decay=beta, generator="linear", penalty="weights")
+    assert result.certificate.primal == pytest.approx(value, rel=1e-6)
+    assert result.certificate.dual <= value * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("penalty", ["samples", "displacement"])
+def test_samples_are_allowed_and_the_bound_is_below_them(bias: bool, penalty: str) -> None:
+    fields = {"dataset": "moons", "n_samples": 10, "weight_decay": 1.0}
+    result = solved(**fields, bias=bias, penalty=penalty)
+    G, X = result.arrays["generated"], result.data["X"]
+    if bias:
+        G, X = (np.hstack([S, np.ones((10, 1))]) for S in (G, X))
+    A, w = stacked(X, G)
+    assert np.abs(ridges.ridge_sum(A, w, spread(A.shape[1]))).max() <= 1.0 * (1 + 1e-9)
+    assert 0 < result.certificate.dual <= result.certificate.primal
+    assert result.certificate.relative_gap < 0.5  # of ten samples; far less with more of them
+
+
+@pytest.mark.parametrize("start", [None, 0.5 * np.random.default_rng(1).standard_normal((4, 2))])
+@pytest.mark.parametrize("bias", [False, True])
+def test_no_samples_that_are_allowed_beat_any_bound(start: np.ndarray | None, bias: bool) -> None:
+    game = GameProgram(X22, 4, reach.free(4, 2, start), Discriminator("relu", bias=bias), 1.0)
+    rng = np.random.default_rng(2)
+    allowed = []
+    while len(allowed) < 5:
+        G = X22[rng.permutation(4)] * rng.uniform(0.6, 1.0) + 0.1 * rng.standard_normal((4, 2))
+        if game.discriminator.value(X22, G) <= 1.0:
+            allowed.append(game.reach.penalty(G))
+    for _ in range(25):
+        U = rng.standard_normal((5, game.width - 1))
+        U /= np.linalg.norm(U, axis=1, keepdims=True)
+        assert game.bound(Neurons(U, rng.standard_normal(5))) <= min(allowed) * (1 + 1e-9)
+
+
+def test_the_reply_to_a_discriminator_is_the_least_there_is() -> None:
+    from convexviz.core.relu_bound import _Lines
+
+    rng = np.random.default_rng(4)
+    U = rng.standard_normal((6, 3))
+    lines = _Lines(Neurons(U / np.linalg.norm(U, axis=1, keepdims=True), rng.standard_normal(6)))
+    start = rng.standard_normal((3, 2))
+    grid = np.stack(np.meshgrid(*[np.linspace(-6, 6, 601)] * 2), axis=-1).reshape(-1, 2)
+    psi = lines.psi(grid)
+    for g0, least in zip(start, lines.replies(start, 1.5, 1.0), strict=True):
+        seen = float((np.square(grid - g0).sum(axis=1) - 1.5 * psi).min())
+        assert least <= seen + 1e-9
+        assert seen - least < 5e-3  # of the grid's spacing, 0.02
+
+
+def test_the_nearest_point_obeys_its_constraints_and_is_proved_by_multipliers() -> None:
+    rng = np.random.default_rng(6)
+    A, centre = rng.standard_normal((5, 8)), rng.standard_normal(8)
+    b = A @ centre + rng.uniform(0.1, 1, 5)
+    found = least_distance(centre, A, b)
+    assert found is not None
+    x, multipliers = found
+    assert (A @ x >= b - 1e-9).all()
+    np.testing.assert_allclose(x - centre, A.T @ multipliers, atol=1e-9)
+    assert multipliers @ (A @ x - b) == pytest.approx(0.0, abs=1e-9)
+    assert least_distance(np.zeros(1), np.array([[1.0], [-1]]), np.array([1.0, 1])) is None
