@@ -136,6 +136,22 @@ class AllFaces(DualNorm):
         largest, _, points = self.faces.search(G / unit, threshold / size, share)
         return Found(largest * size, points)
 
+    def forms(self, G: Float[np.ndarray, "N c"]) -> Float[np.ndarray, "P c r"]:
+        """`G'D_i X` in coordinates of the row space for every cell (rank 3 or 4)."""
+        space = self.faces.space
+        rho, B0 = space.joined(G)
+        inside = self.faces.cell_signs.astype(np.float64)
+        width = inside.shape[1]
+        outer = (rho[:, :, None] * space.normals[:, None, :]).reshape(width, -1)
+        forms: Array = (B0[None] + (inside @ outer).reshape(-1, *B0.shape)) * self._width
+        return forms
+
+    def cone(self, cell: int) -> Float[np.ndarray, "f r"]:
+        """The inward unit normals of a cell's facets (rank 3 or 4)."""
+        minus, plus, wall = self.faces.facet_list
+        H = self.faces.space.normals
+        return np.concatenate([-H[wall[minus == cell]], H[wall[plus == cell]]])
+
     def peaks(self, G: Float[np.ndarray, "N c"], found: Found, most: int) -> Peaks:
         space, unit = self.faces.space, _power_of_two(G)
         rho, _ = space.joined(G / unit)

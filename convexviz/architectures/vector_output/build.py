@@ -66,7 +66,7 @@ def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
         from convexviz.core.spike_free import SpikeFree
 
         return SpikeFree(X)
-    if spec.arrangements != "all" or spec.method in ("gated", "copositive"):
+    if spec.arrangements != "all" or spec.method == "gated":
         raise SpecError(
             f"method={spec.method!r} with arrangements={spec.arrangements!r} is not built in this "
             "version; use method='exact' with arrangements='all'"

@@ -27,7 +27,7 @@ def outputs(
     program, solution = programs[-1], solutions[-1]
     arrays = weights_of(program.to_network(solution.variables)) | dict(solution.records)
     pictures, numbers = derived(spec, data, arrays)
-    numbers |= of_program(program, solution.variables)
+    numbers |= of_program(program, solution.variables) | bounds(spec, program, solution.certificate)
     if "n_pruned" in arrays:
         numbers["n_pruned"] = float(arrays["n_pruned"][0])
     return arrays | pictures, numbers
@@ -41,6 +41,18 @@ def weights_of(network: Network) -> dict[str, Any]:
 def of_program(program: Any, variables: np.ndarray) -> dict[str, float]:
     """What the convex program says of a point beyond its objective."""
     return {"path_norm": program.penalty(variables), "n_patterns": float(program.norm.n_patterns)}
+
+
+def bounds(spec: Spec, program: Any, certificate: Certificate) -> dict[str, float]:
+    """The copositive bound: the certificate's own, or the exact one where the two are the same."""
+    from convexviz.core.copositive_bound import why_exact
+
+    exact = why_exact(program) is not None
+    if spec.method == "copositive":
+        return {"copositive_bound": certificate.dual, "relaxation_exact": float(exact)}
+    if spec.method == "exact" and exact:
+        return {"copositive_bound": certificate.dual}
+    return {}
 
 
 def on_path(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]:
@@ -102,4 +114,13 @@ def recompute(
     pictures, numbers = derived(spec, data, arrays)
     if "n_pruned" in arrays:
         numbers["n_pruned"] = float(arrays["n_pruned"][0])
-    return program.certify(variables), pictures, numbers | of_program(program, variables)
+    if spec.method == "copositive":
+        from convexviz.solvers.copositive import relaxation_certificate, replayed
+
+        proof = replayed(program, dict(arrays))
+        R = arrays["relaxation_residual"]
+        certificate = relaxation_certificate(program, variables, R, proof)
+    else:
+        certificate = program.certify(variables)
+    numbers |= of_program(program, variables) | bounds(spec, program, certificate)
+    return certificate, pictures, numbers

@@ -18,6 +18,10 @@ def solver(spec: Spec, program: AbstractConvexProgram) -> AbstractSolver:
         from convexviz.solvers.frank_wolfe import FrankWolfe
 
         return FrankWolfe(spec.tolerance, spec.steps, spec.path_norm, spec.line_search)
+    if spec.method == "copositive":
+        from convexviz.solvers.copositive import Copositive
+
+        return Copositive(spec.tolerance)
     from convexviz.solvers.dual_newton import DualNewton
 
     return DualNewton(spec.tolerance, prune=spec.prune)

@@ -1,0 +1,130 @@
+"""A certified lower bound on the copositive relaxation: its own dual norm, from small programs.
+
+In the relaxation a cone's largest value is `max <Q, W>` over `tr W = 1`, W positive semidefinite
+and `K W K'` non-negative, with `Q = B'B`. Any `N >= 0` proves that it is at most
+`lambda_max(Q + sum N_ab sym(k_a k_b'))`. Cones of at most four facets have the exact value (doubly
+non-negative matrices of that order are completely positive), so only others need a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from convexviz.core.dual_norm import AllFaces
+from convexviz.core.types import Array
+from convexviz.core.vector import VectorProgram
+
+FEW = 4  # facets up to which the relaxation of a cone is exact
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxed:
+    """An upper bound on the relaxation's dual norm, and what proves it.
+
+    Attributes:
+        value: at least the largest value over all cones.
+        multipliers: N for each cell that needed one, a value a pair of facets.
+    """
+
+    value: float
+    multipliers: Mapping[int, Array] = field(default_factory=dict)
+
+
+def why_exact(program: VectorProgram) -> str | None:
+    """Why the relaxation has the optimum of the network, for any targets; None where it may not."""
+    rank = program.norm.rows.shape[1]
+    if rank <= 2:
+        return "cones in at most two dimensions have two rays"
+    if isinstance(program.norm, AllFaces):
+        facets = facet_counts(program.norm)
+        if facets.max() <= FEW:
+            return f"no cone has more than {FEW} facets"
+    return None
+
+
+def facet_counts(norm: AllFaces) -> np.ndarray:
+    """How many facets each cell has (rank 3 or 4)."""
+    minus, plus, _ = norm.faces.facet_list
+    return np.bincount(np.concatenate([minus, plus]), minlength=norm.n_patterns)
+
+
+def relaxed_norm(
+    program: VectorProgram,
+    R: Float[np.ndarray, "n c"],
+    known: Mapping[int, Array] | None = None,
+) -> Relaxed:
+    """The relaxation's dual norm at R, from above; values below the weight decay are not told
+    apart.
+
+    With `known` multipliers nothing is solved: a cell that has none gets its plain singular value.
+    """
+    norm = program.norm
+    G = program.readout.adjoint(R)
+    exact = norm.largest(G)
+    floor = program.weight_decay * (1 - 1e-12)
+    if norm.rows.shape[1] <= 2 or not isinstance(norm, AllFaces):
+        return Relaxed(max(exact, floor))
+    forms = norm.forms(G)
+    tops = np.linalg.norm(forms, 2, axis=(1, 2))
+    worst, proof = max(exact, floor), {}
+    unsure = np.flatnonzero((facet_counts(norm) > FEW) & (tops > worst))
+    for cell in unsure[np.argsort(-tops[unsure])].tolist():
+        Q, K = forms[cell].T @ forms[cell], norm.cone(cell)
+        kept = np.zeros(0) if known is None else np.maximum(known.get(cell, np.zeros(0)), 0.0)
+        N = _multipliers(Q, K) if known is None else kept
+        bound = min(float(np.sqrt(max(_value(Q, K, N), 0.0))), float(tops[cell]))
+        proof[cell] = N
+        worst = max(worst, bound)
+    return Relaxed(worst, proof)
+
+
+def _pairs(K: Float[np.ndarray, "f r"]) -> list[Array]:
+    """`sym(k_a k_b')` for every pair of different facets."""
+    a, b = np.tril_indices(len(K), -1)
+    return [0.5 * (np.outer(K[i], K[j]) + np.outer(K[j], K[i])) for i, j in zip(a, b, strict=True)]
+
+
+def _value(Q: Float[np.ndarray, "r r"], K: Float[np.ndarray, "f r"], N: Array) -> float:
+    pairs = _pairs(K)
+    if len(N) != len(pairs):
+        return float(np.linalg.eigvalsh(Q)[-1])
+    return float(np.linalg.eigvalsh(Q + sum(n * S for n, S in zip(N, pairs, strict=True)))[-1])
+
+
+def _multipliers(Q: Float[np.ndarray, "r r"], K: Float[np.ndarray, "f r"]) -> Array:
+    """N from Clarabel; whatever it is, `_value` makes a true bound of it."""
+    import clarabel
+    from scipy import sparse
+
+    scale = float(np.trace(Q))
+    pairs = _pairs(K)
+    rows = np.array([_packed(np.eye(len(Q))), *(-_packed(S) for S in pairs)])
+    size = rows.shape[1]
+    A = np.vstack([rows, -np.eye(size)])
+    b = np.concatenate([[1.0], np.zeros(len(A) - 1)])
+    cones = [
+        clarabel.ZeroConeT(1),
+        clarabel.NonnegativeConeT(len(pairs)),
+        clarabel.PSDTriangleConeT(len(Q)),
+    ]
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-11
+    nothing = sparse.csc_matrix((size, size))
+    solved = clarabel.DefaultSolver(
+        nothing, -_packed(Q / scale), sparse.csc_matrix(A), b, cones, settings
+    ).solve()
+    found = np.array(solved.z)[1 : 1 + len(pairs)]
+    return scale * np.maximum(np.nan_to_num(found), 0.0)
+
+
+def _packed(M: Float[np.ndarray, "r r"]) -> Array:
+    """The upper triangle, column by column, off-diagonal entries times the root of two."""
+    r = len(M)
+    return np.array(
+        [M[i, j] * (1.0 if i == j else np.sqrt(2.0)) for j in range(r) for i in range(j + 1)]
+    )

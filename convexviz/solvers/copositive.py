@@ -1,0 +1,100 @@
+"""The copositive relaxation: a certified lower bound, and the network where its blocks factor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convexviz.core.copositive import MAX_BLOCKS, block_problem, fit_of, recovered
+from convexviz.core.copositive_bound import Relaxed, relaxed_norm
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Certificate, Solution, Status
+from convexviz.core.types import Array
+from convexviz.core.vector import VectorProgram
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration
+from convexviz.solvers.dual_newton import DualNewton
+from convexviz.solvers.dual_newton_polish import polished
+from convexviz.solvers.reference import clarabel
+
+WRITTEN_OUT = 64  # patterns up to which every block is written out: a second in Clarabel
+
+
+@dataclass(frozen=True, slots=True)
+class Copositive(AbstractSolver):
+    """Solves the relaxation of a `VectorProgram`; its bound is below every network.
+
+    Few patterns are written out as one semidefinite program. With more, the exact optimum's
+    residual is tried: where the relaxation's dual norm is no larger there, the relaxation is
+    tight; elsewhere the bound is that of the residual scaled, below the relaxation's optimum.
+    """
+
+    tolerance: float = 1e-8
+
+    def why_not(self, program: AbstractConvexProgram) -> str | None:
+        return DualNewton().why_not(program)
+
+    def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
+        assert isinstance(program, VectorProgram)
+        monitor = Monitor(self.tolerance, on_iteration)
+        variables, R = self._point(program)
+        relaxed = relaxed_norm(program, R)
+        certificate = relaxation_certificate(program, variables, R, relaxed)
+        stop = monitor.record(certificate)
+        status = Status.OPTIMAL if stop else Status.MAX_ITERATIONS
+        if monitor.cancelled:
+            status = Status.CANCELLED
+        trace = tuple(monitor.trace)
+        records = records_of(R, relaxed)
+        return Solution(variables, certificate, status, "Copositive", trace, records=records)
+
+    def _point(self, program: VectorProgram) -> tuple[Array, Array]:
+        """A network, and the residual that the bound starts from."""
+        none = np.zeros((0, program.X.shape[1] + program.outputs))
+        if program.certify(none).gap == 0.0:  # the penalty outweighs the data
+            return none, program.loss.minus_gradient(np.zeros_like(program.Y), program.Y)
+        if program.norm.n_patterns > min(WRITTEN_OUT, MAX_BLOCKS):
+            exact = DualNewton(self.tolerance).solve(program).variables
+            return exact, program.loss.minus_gradient(program.fit(exact), program.Y)
+        problem = block_problem(program)
+        clarabel(problem, 1e-10)
+        F = fit_of(program, problem)
+        R = program.loss.minus_gradient(F, program.Y)
+        network = self._network(program, F, none)
+        return network, R
+
+    def _network(self, program: VectorProgram, F: Array, none: Array) -> Array:
+        """The neurons that the blocks factor into; where they do not, those of the optimum."""
+        found = [recovered(program, F, near) for near in (1e-6, 1e-4, 1e-2)]
+        best = min([*found, none], key=program.objective)
+        moved = polished(program, best)
+        if program.certify(moved).relative_gap <= self.tolerance:
+            return moved
+        return DualNewton(self.tolerance).solve(program).variables
+
+
+def relaxation_certificate(
+    program: VectorProgram, variables: Array, R: Array, relaxed: Relaxed
+) -> Certificate:
+    """The network's objective over the relaxation's bound."""
+    primal = program.objective(variables)
+    bound = program.bound(R, relaxed.value)
+    return Certificate(primal, min(bound, primal), program.norm.scope)
+
+
+def records_of(R: Array, relaxed: Relaxed) -> dict[str, Array]:
+    """What proves the bound, as arrays: residual, cells and their multipliers, padded by zeros."""
+    cells = sorted(relaxed.multipliers)
+    width = max((len(relaxed.multipliers[cell]) for cell in cells), default=0)
+    table = np.zeros((len(cells), 2 + width))
+    for row, cell in zip(table, cells, strict=True):
+        N = relaxed.multipliers[cell]
+        row[:2], row[2 : 2 + len(N)] = (cell, len(N)), N
+    return {"relaxation_residual": R, "relaxation_proof": table}
+
+
+def replayed(program: VectorProgram, arrays: dict[str, Array]) -> Relaxed:
+    """The relaxation's dual norm from kept multipliers; nothing is solved."""
+    table = arrays["relaxation_proof"]
+    known = {int(row[0]): row[2 : 2 + int(row[1])] for row in table}
+    return relaxed_norm(program, arrays["relaxation_residual"], known)
