@@ -132,7 +132,7 @@ def _order(runs: Runs) -> list[AbstractPanel]:
                 id="order",
                 area="below",
                 title="Descent learns large directions first",
-                note="rows: directions, largest on top; dark: its share of the target is learned",
+                note="rows: directions, largest on top; strong: its share of the target is learned",
             ),
             extent=(-0.5, n - 0.5, 0.0, float(d)),
             layers=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -35,7 +35,8 @@ class Base:
 def show(result: Result, index: int) -> int:
     """Draw the board; points and weight decay are where the page has them."""
     decays = [float(b) for b in result.arrays.get("path_weight_decay", [])]
-    here, proof = path.at(result, index), path.certificates(result)[index]
+    at, proof = path.at(result, index), path.certificates(result)[index]
+    here = replace(at, scalars={**result.scalars, **at.scalars})  # patterns are those of the path
     editable = vector_plane.is_editable(result) and _is_ours(result)
     wanted: dict[str, Any] = {BETA: float(here.spec["weight_decay"])}
     if vector_plane.has_plane(result):
