@@ -7,7 +7,9 @@ import difflib
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from functools import cache
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar, cast, get_type_hints
 
 import numpy as np
 
@@ -100,13 +102,23 @@ class Spec:
         return {name: getattr(self, name) for name in params(type(self))}
 
 
-def params(spec: type[Spec]) -> dict[str, Field]:
+def params(spec: type[Spec]) -> Mapping[str, Field]:
     """Name -> Field of every parameter, in order."""
+    found: Mapping[str, Field] = _params(cast(Any, spec))
+    return found
+
+
+@cache  # reading the hints takes a millisecond, and a page asks some twenty times
+def _params(spec: Any) -> Mapping[str, Field]:
     hints = get_type_hints(spec, include_extras=True)
-    return {
-        f.name: Field(f.name, hints[f.name].__origin__, f.default, hints[f.name].__metadata__[0])
-        for f in dataclasses.fields(spec)
-    }
+    return MappingProxyType(
+        {
+            f.name: Field(
+                f.name, hints[f.name].__origin__, f.default, hints[f.name].__metadata__[0]
+            )
+            for f in dataclasses.fields(spec)
+        }
+    )
 
 
 def describe(spec: type[Spec]) -> list[str]:

@@ -6,6 +6,7 @@ import datetime
 import json
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -47,6 +48,11 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """Python's version, and those of the packages that compute."""
+    return dict(_versions())
+
+
+@cache  # they do not change while a process runs, and to read them takes longer than some solves
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -186,7 +186,7 @@ function marksPanel(app, panel) {
     canvas.setAttribute('aria-label', known.map(({words, value}) => `${words} ${value}`).join(', '));
     const values = known.map(({value}) => value);
     const [low, high] = [Math.min(...values), Math.max(...values)];
-    const span = high - low || Math.abs(high) * 1e-6 || 1;
+    const span = Math.max(high - low, 1e-7 * Math.abs(high)) || 1;  // less is rounding
     const x = makeScale(low - 0.16 * span, high + 0.16 * span, 10 * roles.k, width - 10 * roles.k);
     const axis = tall - 1.5 * roles.rem;
     for (const {from, to, words, role} of gaps) {
