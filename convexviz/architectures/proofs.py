@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from convexviz.architectures.base import Arrays
 from convexviz.core.solution import Certificate
 
 if TYPE_CHECKING:
-    from convexviz.core.neurons import NeuronProgram
     from convexviz.core.proof import Proof
+
+RELAXED = "relaxed_"  # what the names of a relaxation's multipliers begin with
 
 
 def named(proof: Proof, prefix: str = "") -> dict[str, Any]:
@@ -20,7 +23,11 @@ def named(proof: Proof, prefix: str = "") -> dict[str, Any]:
 
 
 def strengthened(
-    certificate: Certificate, program: NeuronProgram, arrays: Arrays, prefix: str = ""
+    certificate: Certificate,
+    program: Any,
+    arrays: Arrays,
+    prefix: str = "",
+    variables: NDArray[Any] | None = None,
 ) -> Certificate:
     """The certificate with the bound that a kept proof gives when it is replayed, if it is better.
 
@@ -29,8 +36,15 @@ def strengthened(
     Raises:
         DataError: what is kept is no proof.
     """
+    from convexviz.core.neuron_bound import Multipliers
     from convexviz.core.proof import proof_from, verified_lower_bound
 
+    relaxed = Multipliers.of(arrays, f"{prefix}{RELAXED}")
+    if relaxed is not None and variables is not None:
+        R = program.loss.minus_gradient(program.fit(variables), program.Y)
+        largest = relaxed.bound(program.X, program.readout.adjoint(R))
+        dual = min(max(certificate.dual, program.bound(R, largest)), certificate.primal)
+        return Certificate(certificate.primal, dual, certificate.scope)
     mine = {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(f"{prefix}proof_")}
     if not mine:
         return certificate

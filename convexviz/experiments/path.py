@@ -18,8 +18,10 @@ import numpy as np
 from convexviz import architectures
 from convexviz.architectures.base import params
 from convexviz.architectures.proofs import strengthened
+from convexviz.core.free_norm import FreeNorm
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Scope, Solution, Status
+from convexviz.core.vector import VectorProgram
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import Request, collect, on_device, run
 from convexviz.solvers.base import OnIteration, silent
@@ -56,7 +58,7 @@ def weight_decays(
     data on which every weight decay gives zero. A program that does not know where its path begins
     (the adaptive one, which also takes its time over each value) has those `around` the asked.
     """
-    if not isinstance(program, StartsAtZero):
+    if not isinstance(program, StartsAtZero) or _takes_its_time(program):
         middle = asked or program.weight_decay
         return sorted({rounded(middle * factor) for factor in around} | {middle}, reverse=True)
     if not program.beta_max > 0:
@@ -64,6 +66,11 @@ def weight_decays(
     first = int(np.floor(PER_DECADE * (np.log10(program.beta_max) - 0.75)))
     grid = {rounded(10 ** (j / PER_DECADE)) for j in range(first, first - LENGTH, -1)}
     return sorted(grid if asked is None else {*grid, asked}, reverse=True)
+
+
+def _takes_its_time(program: AbstractConvexProgram) -> bool:
+    """Seconds for each weight decay: neurons of any rank, trained together."""
+    return isinstance(program, VectorProgram) and isinstance(program.norm, FreeNorm)
 
 
 def rounded(value: float) -> float:
@@ -199,7 +206,7 @@ def earlier_seconds(result: Result, index: int) -> float:
 def recheck(result: Result) -> dict[str, np.ndarray]:
     """Primal and dual of every weight decay on the path, from its variables and the data alone."""
     found = [
-        strengthened(program.certify(variables), program, result.arrays, f"path{place}_")
+        strengthened(program.certify(variables), program, result.arrays, f"path{place}_", variables)
         for place, program, variables in trained(result)
     ]
     if not found:

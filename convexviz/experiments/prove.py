@@ -6,15 +6,18 @@ makes of the stored proof; `verify` replays it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from convexviz import architectures
-from convexviz.architectures.proofs import named
+from convexviz.architectures.proofs import RELAXED, named
+from convexviz.core.neuron_bound import MOST_ROWS
 from convexviz.core.neurons import NeuronProgram
 from convexviz.core.solution import Certificate, Status
+from convexviz.core.vector import VectorProgram
 from convexviz.errors import SpecError
 from convexviz.experiments.path import trained
 from convexviz.experiments.provenance import now
@@ -26,8 +29,10 @@ def why_not(result: Result) -> str | None:
     """Why no proof can be sought for this result, or None where it can."""
     if result.spec.get("arrangements") != "adaptive":
         return "only networks trained with arrangements='adaptive' are open to proof"
-    if result.arrays["second_layer"].shape[1] > 1 or "class_outputs" in result.arrays:
-        return "only networks of one output that are no closed form are open to proof"
+    if "class_outputs" in result.arrays:
+        return "a closed form is its own proof"
+    if result.arrays["second_layer"].shape[1] > 1 and len(result.data["X"]) > MOST_ROWS:
+        return f"several outputs are open to proof up to {MOST_ROWS} rows"
     if result.spec.get("blocks", 1) > 1:
         return "only networks of one block are open to proof"
     return None
@@ -53,18 +58,23 @@ def prove(
     arrays: dict[str, Any] = dict(result.arrays)
     own = result.certificate
     for place, program, variables in trained(result):
-        if index is not None and place != index:
-            continue
-        assert isinstance(program, NeuronProgram)
-        found = search.prove(program, variables, on_iteration=report)
         mine = program.weight_decay == result.spec["weight_decay"]
-        if mine and found.certificate.dual > own.dual:
-            own = Certificate(own.primal, min(found.certificate.dual, own.primal), own.scope)
-            arrays |= named(found.proof)
-        if "path_dual" in arrays and found.certificate.dual > arrays["path_dual"][place]:
+        if isinstance(program, VectorProgram):
+            if place != index and not (index is None and mine):
+                continue  # half a minute each
+            dual, proof = _relaxed(program, variables)
+        elif index is None or place == index:
+            assert isinstance(program, NeuronProgram)
+            dual, proof = _searched(search, program, variables, report)
+        else:
+            continue
+        if mine and dual > own.dual:
+            own = Certificate(own.primal, min(dual, own.primal), own.scope)
+            arrays |= proof("")
+        if "path_dual" in arrays and dual > arrays["path_dual"][place]:
             duals = np.array(arrays["path_dual"])
-            duals[place] = min(found.certificate.dual, arrays["path_primal"][place])
-            arrays |= {"path_dual": duals, **named(found.proof, f"path{place}_")}
+            duals[place] = min(dual, arrays["path_primal"][place])
+            arrays |= {"path_dual": duals, **proof(f"path{place}_")}
     met = own.relative_gap <= float(result.spec["tolerance"])
     status = str(Status.OPTIMAL) if met else result.status
     arch = architectures.get(result.architecture)
@@ -77,3 +87,20 @@ def prove(
         provenance={**result.provenance, "created": now()},
         network=network,
     )
+
+
+Named = Callable[[str], dict[str, Any]]  # a prefix -> the proof's arrays under their names
+
+
+def _searched(
+    search: Any, program: NeuronProgram, variables: Any, report: OnIteration
+) -> tuple[float, Named]:
+    found = search.prove(program, variables, on_iteration=report)
+    return found.certificate.dual, lambda prefix: named(found.proof, prefix)
+
+
+def _relaxed(program: VectorProgram, variables: Any) -> tuple[float, Named]:
+    from convexviz.solvers.neuron_relaxation import tightened
+
+    certificate, found = tightened(program, variables)
+    return certificate.dual, lambda prefix: found.arrays(f"{prefix}{RELAXED}")

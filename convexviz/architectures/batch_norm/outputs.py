@@ -162,8 +162,8 @@ def recompute(
     afresh |= of_program(program)
     variables = _variables(spec, at, arrays, afresh, program)
     certificate = program.certify(variables)
-    if isinstance(program, NeuronProgram):
-        certificate = strengthened(certificate, program, arrays)
+    if isinstance(program, NeuronProgram | VectorProgram):
+        certificate = strengthened(certificate, program, arrays, variables=variables)
     if "witness" in arrays and isinstance(program, LossProgram):
         dual = max(certificate.dual, program.bound(arrays["witness"]))
         certificate = replace(certificate, dual=min(dual, certificate.primal))
