@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from convexviz.architectures.base import Arrays
+from convexviz.architectures.base import Arrays, rng_of
 from convexviz.architectures.vector_output.spec import Spec
+from convexviz.core import arrangements
+from convexviz.core.arrangements import Arrangements
 from convexviz.core.losses import loss_named
 from convexviz.core.network import Network
 from convexviz.core.program import AbstractConvexProgram
@@ -19,6 +22,8 @@ from convexviz.errors import SpecError
 if TYPE_CHECKING:
     from convexviz.core.dual_norm import DualNorm
 
+MAX_PATTERNS = 5000  # of a gated program: blocks of d by c each
+_GATES = 1  # the stream of an experiment's generator; 0 draws the data
 _SECONDS_A_CELL = {1: 1e-6, 2: 1e-6, 3: 1e-6, 4: 1.5e-6}  # of one search, measured
 
 
@@ -29,13 +34,16 @@ def build(spec: Spec, data: Arrays, networks: tuple[Network, ...] = ()) -> Abstr
         SpecError: the patterns are out of reach, or the closed form does not apply.
     """
     del networks  # one program
+    X, readout, loss = rows_of(data["X"]), readout_of(data["X"]), loss_named(spec.loss)
+    if spec.method == "gated":
+        from convexviz.core.nuclear import NuclearProgram
+
+        patterns = patterns_for(spec, X)
+        return NuclearProgram(X, data["Y"], patterns, spec.weight_decay, readout, loss)
     from convexviz.core.vector import VectorProgram
 
-    X = rows_of(data["X"])
-    program = VectorProgram(
-        X, data["Y"], spec.weight_decay, norm_of(spec, X), readout_of(data["X"]),
-        loss_named(spec.loss),
-    )  # fmt: skip
+    norm = norm_of(spec, X)
+    program = VectorProgram(X, data["Y"], spec.weight_decay, norm, readout, loss)
     if spec.method == "closed_form":
         from convexviz.solvers.soft_threshold import why_no_closed_form
 
@@ -44,6 +52,24 @@ def build(spec: Spec, data: Arrays, networks: tuple[Network, ...] = ()) -> Abstr
         if reason := why_no_closed_form(program):
             raise SpecError(f"method='closed_form' does not apply: {reason}")
     return program
+
+
+def patterns_for(spec: Spec, X: Float[np.ndarray, "N d"]) -> Arrangements:
+    """All patterns of the rows, or those of `n_gates` Gaussian gates.
+
+    Raises:
+        SpecError: `arrangements="all"` where the count of patterns is out of reach.
+    """
+    if spec.arrangements == "sampled":
+        return arrangements.sample(X, spec.n_gates, rng_of(spec.seed, _GATES))
+    count = arrangements.count_at_most(X)
+    if count > MAX_PATTERNS:
+        shown = f"{count:,}" if count < 10**9 else f"1e{int(math.log10(count))}"
+        raise SpecError(
+            f"arrangements='all' enumerates at most {MAX_PATTERNS:,} gates, these {len(X):,} "
+            f"rows have up to {shown} patterns; use arrangements='sampled'"
+        )
+    return arrangements.enumerate_all(X)
 
 
 def rows_of(X: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "N d"]:
@@ -66,7 +92,7 @@ def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
         from convexviz.core.spike_free import SpikeFree
 
         return SpikeFree(X)
-    if spec.arrangements != "all" or spec.method == "gated":
+    if spec.arrangements != "all":
         raise SpecError(
             f"method={spec.method!r} with arrangements={spec.arrangements!r} is not built in this "
             "version; use method='exact' with arrangements='all'"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures.base import Arrays
+from convexviz.architectures.vector_output.build import patterns_for, rows_of
 from convexviz.architectures.vector_output.network import VectorNetwork
 from convexviz.architectures.vector_output.spec import Spec
 from convexviz.core.network import Network
@@ -92,4 +93,5 @@ class VectorProblem:
 
 def problem(spec: Spec, data: Arrays) -> VectorProblem:
     """The network that `solve` describes."""
-    return VectorProblem(spec, data)
+    gates = patterns_for(spec, rows_of(data["X"])).gates if spec.method == "gated" else None
+    return VectorProblem(spec, data, gates)

@@ -25,41 +25,52 @@ def outputs(
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The weights, what the solver noted on its way, then all that follows from the weights."""
     program, solution = programs[-1], solutions[-1]
-    arrays = weights_of(program.to_network(solution.variables)) | dict(solution.records)
+    arrays = weights_of(program, solution.variables) | dict(solution.records)
     pictures, numbers = derived(spec, data, arrays)
-    numbers |= of_program(program, solution.variables) | bounds(spec, program, solution.certificate)
+    numbers |= of_program(program, arrays) | bounds(spec, program, solution.certificate)
     if "n_pruned" in arrays:
         numbers["n_pruned"] = float(arrays["n_pruned"][0])
     return arrays | pictures, numbers
 
 
-def weights_of(network: Network) -> dict[str, Any]:
-    """The two layers under their names."""
-    return {"first_layer": network.first_layer, "second_layer": network.second_layer}
+def weights_of(program: Any, variables: np.ndarray) -> dict[str, Any]:
+    """The two layers, and for a gated network its gates and whose each neuron has."""
+    network = program.to_network(variables)
+    kept = {"first_layer": network.first_layer, "second_layer": network.second_layer}
+    if network.gates is not None:
+        kept |= {"gates": program.arrangements.gates}
+        kept |= {"gate_of_neuron": program.neurons(variables)[2]}
+    return kept
 
 
-def of_program(program: Any, variables: np.ndarray) -> dict[str, float]:
-    """What the convex program says of a point beyond its objective."""
-    return {"path_norm": program.penalty(variables), "n_patterns": float(program.norm.n_patterns)}
+def of_program(program: Any, arrays: Arrays) -> dict[str, float]:
+    """Over how many patterns the program ranges."""
+    if "gates" in arrays:
+        return {"n_patterns": float(arrays["gates"].shape[1])}
+    return {"n_patterns": float(program.norm.n_patterns)}
 
 
 def bounds(spec: Spec, program: Any, certificate: Certificate) -> dict[str, float]:
     """The copositive bound: the certificate's own, or the exact one where the two are the same."""
     from convexviz.core.copositive_bound import why_exact
 
+    if spec.method not in ("exact", "copositive"):
+        return {}
     exact = why_exact(program) is not None
     if spec.method == "copositive":
         return {"copositive_bound": certificate.dual, "relaxation_exact": float(exact)}
-    if spec.method == "exact" and exact:
-        return {"copositive_bound": certificate.dual}
-    return {}
+    return {"copositive_bound": certificate.dual} if exact else {}
 
 
 def on_path(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]:
-    """The weights that a row of a path means; rows of zeros are no neurons."""
+    """The weights that a row of a path means: neurons, or the blocks of a gated network."""
+    from convexviz.core.nuclear import singular_neurons
     from convexviz.core.vector import balanced
 
-    del spec
+    if spec.method == "gated":
+        U, V, owner = singular_neurons(variables)
+        kept = {"first_layer": np.ascontiguousarray(U.T), "second_layer": V}
+        return kept | {"gates": arrays["gates"], "gate_of_neuron": owner}
     d = arrays["first_layer"].shape[0]
     first, second = balanced(variables[:, :d], variables[:, d:])
     return {"first_layer": np.ascontiguousarray(first.T), "second_layer": second}
@@ -67,7 +78,8 @@ def on_path(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]
 
 def revive(spec: Spec, arrays: Arrays) -> VectorNetwork:
     """The network that stored weights describe."""
-    layers = Network(arrays["first_layer"], arrays["second_layer"], spec.weight_decay)
+    gates = arrays["gates"][:, arrays["gate_of_neuron"]] if "gates" in arrays else None
+    layers = Network(arrays["first_layer"], arrays["second_layer"], spec.weight_decay, gates)
     return VectorNetwork(layers, spec.loss)
 
 
@@ -110,11 +122,15 @@ def recompute(
     The patterns are enumerated again.
     """
     program: Any = build(spec, data)
-    variables = np.concatenate([arrays["first_layer"].T, arrays["second_layer"]], axis=1)
     pictures, numbers = derived(spec, data, arrays)
     if "n_pruned" in arrays:
         numbers["n_pruned"] = float(arrays["n_pruned"][0])
-    if spec.method == "copositive":
+    U, V = arrays["first_layer"].T, arrays["second_layer"]
+    variables = np.concatenate([U, V], axis=1)
+    if spec.method == "gated":
+        pictures["gates"] = program.arrangements.gates
+        certificate = program.certify(program.blocks(U, V, arrays["gate_of_neuron"]))
+    elif spec.method == "copositive":
         from convexviz.solvers.copositive import relaxation_certificate, replayed
 
         proof = replayed(program, dict(arrays))
@@ -122,5 +138,5 @@ def recompute(
         certificate = relaxation_certificate(program, variables, R, proof)
     else:
         certificate = program.certify(variables)
-    numbers |= of_program(program, variables) | bounds(spec, program, certificate)
+    numbers |= of_program(program, arrays) | bounds(spec, program, certificate)
     return certificate, pictures, numbers

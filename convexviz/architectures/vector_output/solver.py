@@ -18,6 +18,10 @@ def solver(spec: Spec, program: AbstractConvexProgram) -> AbstractSolver:
         from convexviz.solvers.frank_wolfe import FrankWolfe
 
         return FrankWolfe(spec.tolerance, spec.steps, spec.path_norm, spec.line_search)
+    if spec.method == "gated":
+        from convexviz.solvers.nuclear_descent import NuclearDescent
+
+        return NuclearDescent(spec.tolerance)
     if spec.method == "copositive":
         from convexviz.solvers.copositive import Copositive
 
