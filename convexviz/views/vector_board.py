@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,10 @@ MOST_ROWS, MOST_TILES = 10, 10
 
 
 def panels(
-    result: Result, proof: Certificate, decays: Sequence[float], *, editable: bool
+    result: Result, proof: Certificate, whole: Result, *, editable: bool
 ) -> list[AbstractPanel]:
-    """Everything that the lab shows of one result."""
+    """Everything that the lab shows of one result of the path `whole`."""
+    decays = [float(beta) for beta in whole.arrays.get("path_weight_decay", [])]
     planar = vector_plane.has_plane(result)
     found: list[AbstractPanel] = []
     if planar:
@@ -66,7 +67,7 @@ def panels(
                 ends=("more neurons", "fewer"),
             )
         )
-    return [*found, _card(result, proof), *_question(result)]
+    return [*found, _card(result, proof), *_question(whole)]
 
 
 def _playing(result: Result) -> tuple[Layer, ...] | None:

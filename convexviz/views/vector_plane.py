@@ -118,7 +118,7 @@ def plane(result: Result, *, editable: bool, cells: tuple[Layer, ...] | None = N
         ),
         layers=(layers.frames(VIEW, views),),
         key=tuple(key),
-        tallest=33,
+        tallest=36,
     )
 
 

@@ -12,7 +12,7 @@ from convexviz import architectures
 from convexviz.experiments import path
 from convexviz.experiments.result import Result
 from convexviz.views import board, controls, points, vector_board, vector_plane, vector_play
-from convexviz.views.heroes.base import Hero
+from convexviz.views.heroes.base import Example, Hero
 
 NAME = "vector_output"
 KEY = f"{NAME}.hero"
@@ -34,7 +34,6 @@ class Base:
 
 def show(result: Result, index: int) -> int:
     """Draw the board; points and weight decay are where the page has them."""
-    decays = [float(b) for b in result.arrays.get("path_weight_decay", [])]
     at, proof = path.at(result, index), path.certificates(result)[index]
     here = replace(at, scalars={**result.scalars, **at.scalars})  # patterns are those of the path
     editable = vector_plane.is_editable(result) and _is_ours(result)
@@ -51,7 +50,7 @@ def show(result: Result, index: int) -> int:
         if board.is_moving(KEY):  # what is drawn may lag; the hand must not
             moving = board.held(KEY).get(vector_plane.POINTS)
             wanted[vector_plane.POINTS] = moving or wanted[vector_plane.POINTS]
-    board.board(vector_board.panels(here, proof, decays, editable=editable), wanted, key=KEY)
+    board.board(vector_board.panels(here, proof, result, editable=editable), wanted, key=KEY)
     return index
 
 
@@ -124,11 +123,36 @@ def reset() -> None:
     st.session_state.pop(BASE, None)
 
 
+EXAMPLES = (
+    Example("Three classes", "Six points: move them, add some, and read the proof.", {}),
+    Example(
+        "Spiral",
+        "Sixty points with a ones column: neurons are lines, thousands of cells.",
+        {"dataset": "spiral", "weight_decay": 0.2},
+    ),
+    Example(
+        "Frank–Wolfe, step by step",
+        "The cell that wins lights up, its neuron comes in, the gap falls.",
+        {"method": "frank_wolfe"},
+    ),
+    Example(
+        "Where the relaxation is loose",
+        "Six rows in three dimensions: the copositive bound stays below the optimum.",
+        {"dataset": "loose_relaxation", "weight_decay": 0.3},
+    ),
+    Example(
+        "Whitened rows",
+        "A soft-thresholded singular value decomposition is the whole training.",
+        {"dataset": "whitened", "method": "closed_form"},
+    ),
+)
+
 HERO = Hero(
     sentence="Training is a *choice among finitely many cells*. In the plane all are visible, so "
     "the optimum is proved while you drag.",
     show=show,
     arrays=arrays,
+    examples=EXAMPLES,
     listen=listen,
     reset=reset,
 )
