@@ -21,10 +21,22 @@ def registry() -> dict[str, Dataset]:
         idx,
         labelled,
         planar,
+        portraits,
         synthetic,
     )  # fmt: skip
 
-    modules = (bundled, synthetic, labelled, classes, planar, idx, cifar, celeba, fastmri)
+    modules = (
+        bundled,
+        synthetic,
+        labelled,
+        classes,
+        planar,
+        portraits,
+        idx,
+        cifar,
+        celeba,
+        fastmri,
+    )
     return {dataset.name: dataset for module in modules for dataset in module.DATASETS}
 
 

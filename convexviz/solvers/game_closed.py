@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from convexviz.core.discriminator import Neurons, no_neurons
 from convexviz.core.game import GameProgram
@@ -18,6 +18,7 @@ from convexviz.errors import IncompatibleSolver
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
 
 NAME = "closed form"
+TIE = 1e-13  # of the largest square: beta is often chosen to be the square of one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def mean_allowance(game: GameProgram) -> float:
 def _match_second_moments(game: GameProgram) -> Array:
     """The eigenvalues of X'X less beta, the largest on the directions of Z that cost least."""
     _, singular, Vt = np.linalg.svd(game.X, full_matrices=False)
-    kept = int(np.sum(singular**2 > game.weight_decay))
+    kept = int(np.sum(above(singular, game.weight_decay)))
     reach = game.reach
     if kept > reach.rows:
         raise IncompatibleSolver(too_few(kept, reach.rows, singular, game.weight_decay))
@@ -135,6 +136,11 @@ def _match_second_moments(game: GameProgram) -> Array:
         C[:kept] = right
         G = reach.samples(C)
     return game.pack(G, Neurons(Vt[:kept], np.ones(kept)))
+
+
+def above(singular: Float[np.ndarray, " r"], beta: float) -> Bool[np.ndarray, " r"]:
+    """Which directions are kept: their square exceeds beta by more than rounding."""
+    return singular**2 - beta > TIE * singular.max(initial=0.0) ** 2
 
 
 def too_few(kept: int, rows: int, singular: Float[np.ndarray, " r"], beta: float) -> str:

@@ -9,13 +9,14 @@ import numpy as np
 from convexviz.architectures import inputs
 from convexviz.architectures.base import Arrays, Input, rng_of
 from convexviz.architectures.wgan.feasible import refuse
-from convexviz.architectures.wgan.spec import GIVEN, PLANAR, Spec
+from convexviz.architectures.wgan.spec import GIVEN, IMAGES, PLANAR, Spec
 from convexviz.core import reach
 from convexviz.core.discriminator import Discriminator
 from convexviz.core.game import GameProgram
 from convexviz.core.reach import Reach
-from convexviz.datasets import planar
+from convexviz.datasets import planar, portraits
 from convexviz.errors import DataError, SpecError
+from convexviz.solvers.procogan import whitened
 
 INPUTS = (
     Input("Z", "m l", "latents that the generator is fed; a free one takes only their number"),
@@ -33,12 +34,29 @@ def load(spec: Spec) -> Arrays:
     if spec.dataset == GIVEN:
         raise SpecError(
             f"dataset={GIVEN!r} needs data; pass data={{'X': ..., 'Z': ...}} or choose one of: "
-            f"{', '.join(PLANAR)}"
+            f"{', '.join((*PLANAR, *IMAGES))}"
         )
+    if spec.dataset in IMAGES:
+        return _images(spec)
     X = planar.DRAWN[spec.dataset](spec.n_samples, rng_of(spec.seed, _POINTS))
     Z = rng_of(spec.seed, _LATENTS).standard_normal((spec.n_samples, spec.n_latents))
     start = START_STD * rng_of(spec.seed, _START).standard_normal(X.shape)
     return {"X": X, "Z": Z, "G0": start}
+
+
+def _images(spec: Spec) -> dict[str, np.ndarray]:
+    """Centred images and whitened latents, as many as there were images: what is matched on them
+    then holds for fresh latents too. `spec.n_samples` is the set's own.
+    """
+    found = portraits.OF[spec.dataset]()
+    count = min(spec.n_latents, found.n_images - 1)
+    Z = whitened(found.n_images, count, rng_of(spec.seed, _LATENTS))
+    arrays = {"X": found.X, "Z": Z}
+    if spec.penalty == "displacement":
+        rng = rng_of(spec.seed, _START)
+        shape = (found.n_images, found.X.shape[1])
+        arrays["G0"] = START_STD * found.X.std() * rng.standard_normal(shape)
+    return arrays
 
 
 def check(spec: Spec, data: Any) -> Arrays:

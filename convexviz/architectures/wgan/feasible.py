@@ -60,12 +60,12 @@ def _rank(game: GameProgram) -> None:
                 "generator='free'"
             )
     elif kind == "quadratic":
-        from convexviz.solvers.game_closed import too_few
+        from convexviz.solvers.game_closed import above, too_few
 
         if reach.rows >= min(game.X.shape):
             return
         singular = np.linalg.svd(game.X, compute_uv=False)
-        kept = int(np.sum(singular**2 > game.weight_decay))
+        kept = int(np.sum(above(singular, game.weight_decay)))
         if kept > reach.rows:
             raise SpecError(too_few(kept, reach.rows, singular, game.weight_decay))
 

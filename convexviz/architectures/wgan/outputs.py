@@ -15,6 +15,7 @@ from convexviz.core.game import GameProgram
 from convexviz.core.generator import Generator
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution
+from convexviz.solvers.game_closed import above
 
 
 def outputs(
@@ -83,7 +84,7 @@ def derived(
     singular = np.linalg.svd(data["X"], compute_uv=False)
     pictures: dict[str, Any] = {
         "singular_values": singular,
-        "kept": (singular**2 > spec.weight_decay).astype(np.uint8),
+        "kept": above(singular, spec.weight_decay).astype(np.uint8),
     }
     if spec.generator != "free":
         pictures["generated"] = game.samples(variables).copy()

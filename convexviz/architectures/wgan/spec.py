@@ -12,8 +12,12 @@ from convexviz.errors import SpecError
 
 GIVEN = "given"  # the dataset's name where the arrays come from the caller
 PLANAR = ("ring", "gaussians", "moons", "cluster")
-DATASETS = (*PLANAR, GIVEN)
-TITLES = ("Ring", "Two Gaussians", "Moons", "Off-centre cluster", "Your data")
+IMAGES = ("faces", "handwriting", "lfw")
+DATASETS = (*PLANAR, *IMAGES, GIVEN)
+TITLES = (
+    "Ring", "Two Gaussians", "Moons", "Off-centre cluster",
+    "Faces", "Digits", "Faces, 25x25", "Your data",
+)  # fmt: skip
 DISCRIMINATORS = ("linear", "quadratic", "polynomial", "relu")
 GENERATORS = ("free", "linear")
 PENALTIES = ("samples", "weights", "displacement")

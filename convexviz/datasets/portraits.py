@@ -1,0 +1,134 @@
+"""Images as rows for a generator: 8x8 digits, 25x25 faces, and the spectrum of a set of portraits.
+
+The portraits themselves do not ship. What ships is what a quadratic discriminator sees of them:
+their mean, their leading directions (8 bits a pixel) and their singular values; `learn` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from convexviz.datasets.base import Dataset
+from convexviz.datasets.npz import read_npz
+from convexviz.datasets.planar import no_images
+
+FACES = Path(__file__).parents[2] / "assets" / "faces.npz"
+CROP = slice(14, 114)  # of 128: without hair and background
+SIDE, DIRECTIONS = 64, 101  # one more than are ever kept: its square is the last beta
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portraits:
+    """Centred images as rows, and what brings them back.
+
+    Attributes:
+        X: rows whose second moment is that of the centred images, read-only.
+        mean: the mean image, flat.
+        shape: height, width and channels.
+        n_images: how many images the moment is a sum over.
+        held_out: other images, centred by the same mean; none where they do not ship.
+    """
+
+    X: Float[np.ndarray, "n d"]
+    mean: Float[np.ndarray, " d"]
+    shape: tuple[int, int, int]
+    n_images: int
+    held_out: Float[np.ndarray, "m d"]
+
+
+def _portraits(train: np.ndarray, test: np.ndarray) -> Portraits:
+    shape = (*train.shape[1:3], train.shape[3] if train.ndim == 4 else 1)
+    flat, other = train.reshape(len(train), -1), test.reshape(len(test), -1)
+    mean = flat.mean(axis=0)
+    return Portraits(flat - mean, mean, shape, len(flat), other - mean)
+
+
+@cache
+def handwriting() -> Portraits:
+    """scikit-learn's 8x8 digits, a sixth of them held out."""
+    from sklearn.datasets import load_digits
+
+    images = load_digits().images / 16.0
+    return _portraits(images[:1500], images[1500:])
+
+
+@cache
+def lfw() -> Portraits:
+    """The hundred faces of scikit-image's 25x25 sample, twenty held out: too few, too small."""
+    import skimage.data
+
+    images = np.asarray(skimage.data.lfw_subset()[:100], dtype=float)
+    return _portraits(images[:80], images[80:])
+
+
+@cache
+def faces() -> Portraits:
+    """The stored spectrum of the Face Research Lab London Set: directions times singular values."""
+    stored = read_npz(FACES)
+    directions = stored["directions"] * stored["scale"][:, None]
+    X = stored["singular_values"][: len(directions), None] * directions
+    none = np.zeros((0, X.shape[1]))
+    return Portraits(
+        X, stored["mean"].astype(float), (SIDE, SIDE, 3), int(stored["n_images"]), none
+    )
+
+
+def learn(images: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
+    """What ships of (n, 128, 128, 3) portraits: see the module; no image can be made of it again,
+    for it does not say how the directions add up to any of them.
+    """
+    from PIL import Image
+
+    resample = Image.Resampling.LANCZOS
+    small = [
+        np.asarray(Image.fromarray(x[CROP, CROP]).resize((SIDE, SIDE), resample)) for x in images
+    ]
+    rows = np.array(small).reshape(len(images), -1) / 255.0
+    mean = rows.mean(axis=0)
+    _, singular, V = np.linalg.svd(rows - mean, full_matrices=False)
+    few = V[:DIRECTIONS]
+    scale = np.abs(few).max(axis=1) / 127
+    return {
+        "directions": np.round(few / scale[:, None]).astype(np.int8),
+        "scale": scale,
+        "singular_values": singular,
+        "mean": mean.astype(np.float32),
+        "n_images": np.array(len(images)),
+    }
+
+
+OF: Mapping[str, Callable[[], Portraits]] = MappingProxyType(
+    {"faces": faces, "handwriting": handwriting, "lfw": lfw}
+)
+DATASETS = (
+    Dataset(
+        name="faces",
+        title="Faces, 64x64 (spectrum)",
+        source="mean, 101 directions and singular values of the Face Research Lab London Set "
+        "(Lisa DeBruine and Benedict Jones; from debruine/webmorphR.stim), cropped to the face",
+        licence="CC BY 4.0",
+        load=no_images,
+    ),
+    Dataset(
+        name="handwriting",
+        title="All 8x8 digits",
+        source="scikit-learn digits (UCI optical recognition of handwritten digits)",
+        licence="CC BY 4.0",
+        load=no_images,
+    ),
+    Dataset(
+        name="lfw",
+        title="Faces, 25x25 (poor)",
+        source="scikit-image data, lfw_subset: 100 patches of Labeled Faces in the Wild",
+        licence="none stated",
+        load=no_images,
+    ),
+)

@@ -1,0 +1,246 @@
+"""Progressive closed-form training: one spectrum threshold a resolution (THEORY 5.7, labs/WGAN 4).
+
+Every stage maps the upsampled output of the one before, and fresh latents, to images of twice the
+size. All is linear, so the generated samples are `P B` with few orthonormal columns P, and neither
+the weights (12 000 by 12 000 at 64 x 64) nor the inputs are ever written out.
+
+With `published=True` the latents enter once and a constant column is appended, as in the released
+code; the inputs then have the rank of the first latents for ever, and larger stages invert rounding
+noise. The checks of each stage show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+
+from convexviz.errors import SpecError
+
+GRAM_ROWS = 1500  # up to so many images the spectrum is exact, from their Gram
+OVERSAMPLE, POWER = 12, 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """One resolution.
+
+    Attributes:
+        kept: directions kept; beta is the square of the singular value after them.
+        mean: the mean image, flat; added back to what is generated.
+        step: coordinates of this stage are `[those before, fresh latents] @ step`.
+        directions: rows that coordinates are multiplied by.
+        singular: singular values of the centred images, as many as were computed.
+        fresh: columns of latents that enter here.
+        f_over_beta: F / beta of the training samples: 1 where the theory holds.
+        identity_error: `|G'G - V (S^2 - beta)_+ V'|` over `s_1^2`.
+        condition: of the inputs' directions that were inverted.
+    """
+
+    resolution: int
+    kept: int
+    beta: float
+    mean: Float[np.ndarray, " d"]
+    step: Float[np.ndarray, "q k"]
+    directions: Float[np.ndarray, "k d"]
+    singular: Float[np.ndarray, " s"]
+    fresh: int
+    f_over_beta: float
+    identity_error: float
+    condition: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Progressive:
+    """The stages, smallest first; images are (m, side, side, channels)."""
+
+    stages: tuple[Stage, ...]
+    channels: int
+
+    @property
+    def n_latents(self) -> int:
+        return sum(stage.fresh for stage in self.stages)
+
+    def sample(self, Z: Float[np.ndarray, "m l"]) -> list[Float[np.ndarray, "m _ _ c"]]:
+        """What every stage makes of these latents, the small ones first."""
+        out, used = [], 0
+        before = np.zeros((len(Z), 0))
+        for stage in self.stages:
+            inputs = np.hstack([before, Z[:, used : used + stage.fresh]])
+            used += stage.fresh
+            before = inputs @ stage.step
+            flat = before @ stage.directions + stage.mean
+            out.append(flat.reshape(len(Z), stage.resolution, stage.resolution, self.channels))
+        return out
+
+
+def whitened(n: int, columns: int, rng: np.random.Generator) -> Float[np.ndarray, "n l"]:
+    """Latents with `Z'Z = n I` and `Z'1 = 0`: what is matched on them holds for fresh ones.
+
+    Raises:
+        SpecError: more columns than n - 1.
+    """
+    if columns > n - 1:
+        raise SpecError(
+            f"at most {n - 1} latents can be whitened over {n} samples, got {columns}; keep fewer "
+            "directions or give more images"
+        )
+    draws = rng.standard_normal((n, columns))
+    return np.sqrt(n) * np.linalg.qr(draws - draws.mean(axis=0))[0]
+
+
+def pooled(images: Float[np.ndarray, "n h w c"], side: int) -> Float[np.ndarray, "n d"]:
+    """Images of a smaller size by the mean of blocks, flat."""
+    n, size, _, c = images.shape
+    block = size // side
+    small = images.reshape(n, side, block, side, block, c).mean(axis=(2, 4), dtype=np.float64)
+    return small.reshape(n, -1)
+
+
+def schedule(kept: int, sides: Sequence[int], n: int, channels: int) -> list[int]:
+    """Directions a stage: growing to `kept`, and never more than the images of that size have."""
+    growing = [24, 40, 60]
+    wanted = [*(min(kept, k) for k in growing), *[kept] * len(sides)][: len(sides)]
+    return [
+        min(k, channels * side * side - 1, n - 2) for k, side in zip(wanted, sides, strict=True)
+    ]
+
+
+def train(
+    images: Float[np.ndarray, "n h w c"],
+    kept: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    smallest: int = 4,
+    device: str = "cpu",
+) -> Progressive:
+    """One stage a number in `kept`, each of twice the size of the one before.
+
+    Raises:
+        SpecError: images that are not square, of the wrong size, or fewer than directions.
+    """
+    n, height, width, channels = images.shape
+    side = smallest * 2 ** (len(kept) - 1)
+    if height != width or height % side:
+        raise SpecError(
+            f"images must be square with a side that {side} divides ({len(kept)} stages from "
+            f"{smallest}), got {height} x {width}; crop and resize them"
+        )
+    if any(b < a for a, b in pairwise(kept)):
+        raise SpecError(f"kept must not fall from stage to stage, got {tuple(kept)}")
+    Z = whitened(n, max(kept), rng)
+    stages: list[Stage] = []
+    P, before = np.zeros((n, 0)), np.zeros((0, 0))
+    for i, count in enumerate(kept):
+        size = smallest * 2**i
+        X = pooled(images, size)
+        mean = X.mean(axis=0)
+        X -= mean
+        singular, V = leading(X, count + 1, device)
+        used = kept[i - 1] if i else 0
+        inputs = np.hstack([P, Z[:, used:count]])
+        rows = _upsampled(before, size // 2, channels) if i else np.zeros((0, 0))
+        fitted = _fit(inputs, rows, singular, V[:count])
+        P, before = fitted.P, fitted.directions
+        checks = check(X, P, before, (singular, V))
+        stages.append(
+            Stage(size, count, fitted.beta, mean, fitted.step, before, singular, count - used,
+                  *checks, fitted.condition)
+        )  # fmt: skip
+    return Progressive(tuple(stages), channels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    P: Float[np.ndarray, "n k"]
+    step: Float[np.ndarray, "q k"]
+    directions: Float[np.ndarray, "k d"]
+    beta: float
+    condition: float
+
+
+def _fit(inputs: np.ndarray, rows: np.ndarray, singular: np.ndarray, V: np.ndarray) -> _Fit:
+    """(5.3) for inputs `inputs @ blockdiag(rows, I)`, through their small factors."""
+    k = len(V)
+    left, T = np.linalg.qr(inputs)
+    triangle = np.eye(inputs.shape[1])
+    if len(rows):
+        triangle[: len(rows), : len(rows)] = np.linalg.qr(rows.T)[1].T
+    U, D, bt = np.linalg.svd(T @ triangle)
+    beta = float(singular[k] ** 2)
+    roots = np.sqrt(np.maximum(singular[:k] ** 2 - beta, 0.0))
+    step = triangle @ (bt[:k].T / D[:k])
+    return _Fit(left @ U[:, :k], step, roots[:, None] * V, beta, float(D[0] / D[k - 1]))
+
+
+def _upsampled(B: np.ndarray, side: int, channels: int) -> np.ndarray:
+    """Each pixel four times: nearest neighbours, the next stage's input."""
+    images = B.reshape(len(B), side, side, channels)
+    return images.repeat(2, axis=1).repeat(2, axis=2).reshape(len(B), -1)
+
+
+def leading(
+    X: Float[np.ndarray, "n d"], count: int, device: str = "cpu"
+) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, "r d"]]:
+    """The largest singular values and right vectors: all from the Gram of few rows or columns, else
+    by a randomised range finder (Halko, Martinsson, Tropp 2011).
+    """
+    if device != "cpu":
+        import torch
+
+        U, s, V = torch.svd_lowrank(
+            torch.tensor(X, device=device), q=count + OVERSAMPLE, niter=POWER
+        )
+        del U
+        return s[:count].cpu().numpy(), V.T[:count].cpu().numpy()
+    n, d = X.shape
+    if n <= min(d, GRAM_ROWS):
+        values, U = np.linalg.eigh(X @ X.T)
+        roots = np.sqrt(np.maximum(values[::-1], 0.0))
+        on = roots > 1e-7 * roots[0]
+        few = U[:, ::-1][:, on][:, :count]
+        singular = np.where(on, roots, 0.0)
+        return singular, (few / roots[on][:count]).T @ X
+    if d <= GRAM_ROWS:
+        values, V = np.linalg.eigh(X.T @ X)
+        return np.sqrt(np.maximum(values[::-1], 0.0)), np.ascontiguousarray(V[:, ::-1].T[:count])
+    rng = np.random.default_rng(0)
+    Q = rng.standard_normal((d, count + OVERSAMPLE))
+    for _ in range(POWER):
+        Q = np.linalg.qr(X.T @ (X @ Q))[0]
+    _, s, Vt = np.linalg.svd(X @ Q, full_matrices=False)
+    return s[:count], (Vt @ Q.T)[:count]
+
+
+def check(
+    X: Float[np.ndarray, "n d"],
+    P: Float[np.ndarray, "n k"],
+    B: Float[np.ndarray, "k d"],
+    spectrum: tuple[Float[np.ndarray, " s"], Float[np.ndarray, "r d"]],
+) -> tuple[float, float]:
+    """F / beta of the samples `P B`, and how far `G'G` is from `V (S^2 - beta)_+ V'`.
+
+    F is the largest eigenvalue in size of `X'X - G'G`, by Lanczos' iteration on products.
+    """
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    singular, V = spectrum
+    k, d = len(B), X.shape[1]
+    beta = float(singular[k] ** 2)
+    inner = P.T @ P
+
+    def apply(x: np.ndarray) -> np.ndarray:
+        return X.T @ (X @ x) - B.T @ (inner @ (B @ x))
+
+    if d < 3:
+        return 1.0, 0.0
+    operator = LinearOperator((d, d), matvec=apply, dtype=np.float64)
+    start = np.random.default_rng(1).standard_normal(d)
+    largest = abs(float(eigsh(operator, k=1, which="LM", v0=start, tol=1e-9)[0][0]))
+    thresholded = np.diag(np.maximum(singular[:k] ** 2 - beta, 0.0))
+    made = V[:k] @ B.T
+    error = np.linalg.norm(made @ inner @ made.T - thresholded, 2) / float(singular[0] ** 2)
+    return largest / beta if beta else np.inf, float(error)
