@@ -172,7 +172,10 @@ def sentence(result: Result) -> str:
     n, m = len(result.data["Y"]), int(result.scalars["n_neurons"])
     cells = numbers.count(result.scalars["n_patterns"])
     words = f"**{n}** rows cut the space of neurons into **{cells}** cells; "
-    words += f"**{m}** neuron{'' if m == 1 else 's'} suffice{'s' if m == 1 else ''}. "
+    many = "" if m == 1 else "s"
+    if result.certificate.relative_gap > float(result.spec["tolerance"]):
+        return f"{words}the network has **{m}** neuron{many}, and a better one may exist."
+    words += f"**{m}** neuron{many} suffice{'s' if m == 1 else ''}. "
     X = result.data["X"]
     if vector_plane.has_plane(result) and not vector_plane.has_ones(X):
         words += (

@@ -17,6 +17,7 @@ from convexviz.views.board_small import Player
 STEP = "step"
 SHOWN = 60  # steps that are shown one by one; later ones are spaced geometrically
 MOST = 100
+TOGETHER = 0.05  # radians: neurons that near are drawn as one
 
 
 def steps(result: Result) -> list[int]:
@@ -67,14 +68,15 @@ def _weights(shares: NDArray[np.float64], t: float) -> NDArray[np.float64]:
 def _joined(
     neurons: NDArray[np.float64], weights: NDArray[np.float64], result: Result
 ) -> NDArray[np.float64]:
-    """Rows (x, y, output) of equal directions added up; the length is what the neuron costs."""
+    """Rows (x, y, output) of nearly equal directions added up; the length is what they cost."""
     d = result.data["X"].shape[1]
-    found: dict[bytes, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+    found: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     for neuron, weight in zip(neurons, weights, strict=True):
-        name = np.round(neuron[:d], 6).tobytes()
-        before = found.get(name, (neuron[:d], np.zeros(len(neuron) - d)))[1]
-        found[name] = (neuron[:d], before + weight * neuron[d:])
-    rows = [(*(u[:2] * np.linalg.norm(v)), float(np.argmax(np.abs(v)))) for u, v in found.values()]
+        angle = np.arctan2(neuron[1], neuron[0]) % vector_plane.TURN
+        place = round(float(angle) / TOGETHER)
+        u, v = found.get(place, (np.zeros(2), np.zeros(len(neuron) - d)))
+        found[place] = (u + weight * neuron[:2], v + weight * neuron[d:])
+    rows = [(*u, float(np.argmax(np.abs(v)))) for u, v in found.values()]
     return np.array(rows)
 
 

@@ -205,8 +205,11 @@ function marksPanel(app, panel) {
       Object.assign(context, {fillStyle: hollow ? roles.surface : colour, strokeStyle: colour, lineWidth: 2 * roles.k});
       context.fill();
       context.stroke();
-      const right = px > width / 2;
-      drawText(context, words, px + (right ? -7 : 7) * roles.k, y, {fill: colour, size: 0.8125 * roles.rem, weight: 600, align: right ? 'right' : 'left', base: 'middle', font: roles.font, halo: roles.paper});
+      const text = {fill: colour, size: 0.8125 * roles.rem, weight: 600, base: 'middle', font: roles.font, halo: roles.paper};
+      context.font = `${text.weight} ${text.size}px ${text.font}`;
+      const wide = context.measureText(words).width;
+      const beside = px > width / 2 ? px - 7 * roles.k - wide : px + 7 * roles.k;
+      drawText(context, words, Math.max(0, Math.min(width - wide, beside)), y, text);
     });
   };
   return {watch: () => [panel.spec.variable].filter(Boolean), draw};
