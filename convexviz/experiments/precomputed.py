@@ -77,4 +77,6 @@ def compute(
     race = descend(architecture, device=device, **DESCENT, **fields)
     records = {"objectives": race.objectives, "seconds": race.seconds, **race.records}
     runs = {f"descent_{name}": values for name, values in records.items()}
+    if asked.arch.beside is not None:
+        runs |= asked.arch.beside(asked.spec)
     return replace(result, arrays={**result.arrays, **runs})

@@ -7,6 +7,7 @@ from convexviz.architectures.batch_norm.build import build
 from convexviz.architectures.batch_norm.cost import seconds
 from convexviz.architectures.batch_norm.data import INPUTS, check, load
 from convexviz.architectures.batch_norm.descend import problem
+from convexviz.architectures.batch_norm.draws import beside
 from convexviz.architectures.batch_norm.outputs import derived, outputs, recompute
 from convexviz.architectures.batch_norm.parametrisations import PARAMETRISATIONS
 from convexviz.architectures.batch_norm.path import weights
@@ -16,6 +17,9 @@ from convexviz.architectures.batch_norm.weights import revive
 from convexviz.solvers.choose import choose
 
 CLOSED_FORM = {"dataset": "digit_classes", "weight_decay": 0.3}
+CUTS = tuple(
+    {**CLOSED_FORM, "n_directions": k, "tolerance": 1e-3} for k in (15, 2, 5, 10, 20, 25, 30, 40)
+)
 
 ARCHITECTURE = Architecture(
     name="batch_norm",
@@ -35,9 +39,10 @@ ARCHITECTURE = Architecture(
     on_path=weights,
     recompute=recompute,
     descent=problem,
+    beside=beside,
     parametrisations=PARAMETRISATIONS,
     smoke={"dataset": "toy", "arrangements": "all", "weight_decay": 0.1},
-    stored=(CLOSED_FORM,),
+    stored=(CLOSED_FORM, *CUTS),
     torch_module=torch_module,
     line="Batch norm hides a whitening. Made explicit, the spectrum can be cut where the noise "
     "begins.",
