@@ -92,12 +92,24 @@ def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
         from convexviz.core.spike_free import SpikeFree
 
         return SpikeFree(X)
-    if spec.arrangements != "all":
+    if spec.arrangements == "adaptive" and not can_enumerate(X):
+        from convexviz.core.free_norm import FreeNorm
+
+        return FreeNorm(X)
+    if spec.arrangements == "sampled":
         raise SpecError(
-            f"method={spec.method!r} with arrangements={spec.arrangements!r} is not built in this "
-            "version; use method='exact' with arrangements='all'"
+            f"arrangements='sampled' is of method='gated', got method={spec.method!r}; "
+            "use method='gated', or arrangements='all' or 'adaptive'"
         )
     return _all_faces(X.tobytes(), X.shape)
+
+
+def can_enumerate(X: Float[np.ndarray, "N d"]) -> bool:
+    """Whether every face can be visited: then nothing need be left to a search."""
+    from convexviz.core.faces import MAX_CELLS, MAX_RANK, RowSpace, count_cells
+
+    space = RowSpace.of(X)
+    return space.rank <= MAX_RANK and count_cells(space) <= MAX_CELLS
 
 
 @lru_cache(maxsize=4)
@@ -118,6 +130,6 @@ def _all_faces(content: bytes, shape: tuple[int, int]) -> DualNorm:
         raise SpecError(
             f"arrangements='all' is exact for at most {MAX_CELLS:,} patterns in up to {MAX_RANK} "
             f"dimensions; these {shape[0]:,} rows of rank {space.rank} have up to {shown}: {cost}. "
-            "Use arrangements='sampled' with method='gated', fewer rows, or fewer dimensions"
+            "Use arrangements='adaptive', method='gated' with arrangements='sampled', or fewer rows"
         )
     return AllFaces(X)

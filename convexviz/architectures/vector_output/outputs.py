@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures.base import Arrays
+from convexviz.architectures.proofs import strengthened
 from convexviz.architectures.vector_output.build import build
 from convexviz.architectures.vector_output.data import is_one_hot
 from convexviz.architectures.vector_output.network import VectorNetwork
@@ -47,14 +48,17 @@ def of_program(program: Any, arrays: Arrays) -> dict[str, float]:
     """Over how many patterns the program ranges."""
     if "gates" in arrays:
         return {"n_patterns": float(arrays["gates"].shape[1])}
-    return {"n_patterns": float(program.norm.n_patterns)}
+    # Free neurons choose their patterns: each has its own.
+    count = program.norm.n_patterns or arrays["first_layer"].shape[1]
+    return {"n_patterns": float(count)}
 
 
 def bounds(spec: Spec, program: Any, certificate: Certificate) -> dict[str, float]:
     """The copositive bound: the certificate's own, or the exact one where the two are the same."""
     from convexviz.core.copositive_bound import why_exact
+    from convexviz.core.free_norm import FreeNorm
 
-    if spec.method not in ("exact", "copositive"):
+    if spec.method not in ("exact", "copositive") or isinstance(program.norm, FreeNorm):
         return {}
     exact = why_exact(program) is not None
     if spec.method == "copositive":
@@ -138,5 +142,7 @@ def recompute(
         certificate = relaxation_certificate(program, variables, R, proof)
     else:
         certificate = program.certify(variables)
+        if spec.arrangements == "adaptive":  # a kept proof may say more
+            certificate = strengthened(certificate, program, arrays, variables=variables)
     numbers |= of_program(program, arrays) | bounds(spec, program, certificate)
     return certificate, pictures, numbers

@@ -9,7 +9,6 @@ from convexviz.solvers.base import AbstractSolver
 
 def solver(spec: Spec, program: AbstractConvexProgram) -> AbstractSolver:
     """The solver for `spec.method`."""
-    del program
     if spec.method == "closed_form":
         from convexviz.solvers.soft_threshold import SoftThreshold
 
@@ -26,6 +25,13 @@ def solver(spec: Spec, program: AbstractConvexProgram) -> AbstractSolver:
         from convexviz.solvers.copositive import Copositive
 
         return Copositive(spec.tolerance)
+    from convexviz.core.free_norm import FreeNorm
+    from convexviz.core.vector import VectorProgram
+
+    if isinstance(program, VectorProgram) and isinstance(program.norm, FreeNorm):
+        from convexviz.solvers.free_neurons import FreeNeurons
+
+        return FreeNeurons(tolerance=spec.tolerance, seed=spec.seed)
     from convexviz.solvers.dual_newton import DualNewton
 
     return DualNewton(spec.tolerance, prune=spec.prune)

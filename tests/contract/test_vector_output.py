@@ -1,0 +1,198 @@
+"""The vector-output row of the design: its arrays, scalars and methods, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import convexviz
+from convexviz.core.solution import Scope
+from convexviz.errors import Cancelled, ConvexvizError, DataError, SpecError
+from convexviz.experiments.export import torch_source
+from convexviz.experiments.result import Result
+from convexviz.experiments.verify import verify
+from tests.unit.vector_golden import C2, GOLDEN, one_hot
+
+RNG = np.random.default_rng(0)
+ROWS = {"X": RNG.standard_normal((7, 2)), "Y": one_hot(0, 1, 2, 0, 1, 2, 0)}
+PATCHES = {"X": RNG.standard_normal((4, 3, 2)), "Y": one_hot(0, 1, 0, 1)}
+WHITE = {"X": np.linalg.qr(RNG.standard_normal((8, 5)))[0].T, "Y": one_hot(0, 0, 0, 1, 1)}
+CASES: dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]] = {
+    "exact": (ROWS, {}),
+    "classes": (ROWS, {"loss": "cross_entropy"}),
+    "pooled": (PATCHES, {}),
+    "pruned": (ROWS, {"prune": True}),
+    "frank wolfe": (ROWS, {"method": "frank_wolfe", "steps": 50}),
+    "line search": (ROWS, {"method": "frank_wolfe", "steps": 50, "line_search": True}),
+    "copositive": (ROWS, {"method": "copositive"}),
+    "closed form": (WHITE, {"method": "closed_form", "weight_decay": 0.4}),
+    "gated": (ROWS, {"method": "gated", "arrangements": "sampled", "n_gates": 5}),
+    "gated patches": (PATCHES, {"method": "gated", "tolerance": 1e-6}),
+    "adaptive": (WHITE, {"arrangements": "adaptive", "tolerance": 1e-3}),
+    "nothing": (ROWS, {"weight_decay": 1e3}),
+}
+_SOLVED: dict[str, Result] = {}
+
+
+def solved(case: str) -> Result:
+    data, fields = CASES[case]
+    if case not in _SOLVED:
+        fields = {"weight_decay": 0.2, **fields}
+        _SOLVED[case] = convexviz.solve("vector_output", data=data, **fields)
+    return _SOLVED[case]
+
+
+@pytest.fixture(params=CASES)
+def result(request: pytest.FixtureRequest) -> Result:
+    return solved(request.param)
+
+
+def test_every_array_and_scalar_of_the_table_is_there(result: Result) -> None:
+    d, c = result.data["X"].shape[-1], result.data["Y"].shape[1]
+    m = int(result.scalars["n_neurons"])
+    assert result.arrays["first_layer"].shape == (d, m)
+    assert result.arrays["second_layer"].shape == (m, c)
+    assert result.arrays["predictions"].shape == result.data["Y"].shape
+    assert {"network_objective", "n_neurons", "n_patterns", "path_norm", "train_loss"} <= set(
+        result.scalars
+    )
+    assert not any(np.isnan(value) for value in result.scalars.values())
+
+
+def test_three_lines_of_numpy_give_the_objective(result: Result) -> None:
+    U, V = result.arrays["first_layer"], result.arrays["second_layer"]
+    X, Y = result.data["X"], result.data["Y"]
+    G = (
+        result.arrays["gates"][:, result.arrays["gate_of_neuron"]]
+        if "gates" in result.arrays
+        else U
+    )
+    hidden = np.where(X @ G >= 0, X @ U, 0.0)
+    F = (hidden if X.ndim == 2 else hidden.sum(axis=1)) @ V
+    loss = 0.5 * np.sum((F - Y) ** 2)
+    if result.spec["loss"] == "cross_entropy":
+        loss = np.sum(np.log(np.exp(F).sum(axis=1)) - np.sum(F * Y, axis=1))
+    value = loss + 0.5 * result.spec["weight_decay"] * (np.sum(U**2) + np.sum(V**2))
+    assert value == pytest.approx(result.scalars["network_objective"], rel=1e-12)
+    assert value == pytest.approx(result.certificate.primal, rel=1e-8)
+    assert result.certificate.dual <= value * (1 + 1e-12)
+    np.testing.assert_allclose(F, result.arrays["predictions"], atol=1e-12)
+    np.testing.assert_array_equal(result.network.predict(X), result.arrays["predictions"])
+
+
+def test_the_scope_says_what_is_covered(result: Result) -> None:
+    gated = result.spec["method"] == "gated"
+    assert result.certificate.scope is (Scope.GATED_NETWORK if gated else Scope.RELU_NETWORK)
+
+
+def test_the_stored_file_verifies(result: Result, tmp_path: Path) -> None:
+    assert not verify(result.save(tmp_path / "result.h5"))
+
+
+def test_pytorch_code_computes_the_same(result: Result) -> None:
+    source, state = torch_source(result, "net")
+    space: dict[str, Any] = {}
+    exec(source, space)
+    model = space["Model"]()
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+    out = model(torch.from_numpy(np.array(result.data["X"]))).detach().numpy()
+    np.testing.assert_allclose(out, result.arrays["predictions"], atol=1e-12)
+
+
+def test_every_method_that_bounds_relu_networks_brackets_the_exact_optimum() -> None:
+    exact = solved("exact").certificate
+    for case in ("pruned", "frank wolfe", "line search", "copositive"):
+        other = solved(case).certificate
+        assert other.dual <= exact.primal * (1 + 1e-9)
+        assert other.primal >= exact.dual * (1 - 1e-9)
+    assert solved("copositive").scalars["copositive_bound"] == solved("copositive").certificate.dual
+
+
+def test_pruning_keeps_the_objective_and_counts() -> None:
+    pruned, exact = solved("pruned"), solved("exact")
+    assert pruned.scalars["n_neurons"] == exact.scalars["n_neurons"] - pruned.scalars["n_pruned"]
+    assert pruned.scalars["n_pruned"] >= 0
+    assert pruned.certificate.primal == pytest.approx(exact.certificate.primal, rel=1e-9)
+
+
+def test_frank_wolfe_keeps_its_steps_and_its_gap_bounds_the_constrained_problem() -> None:
+    result, exact = solved("frank wolfe"), solved("exact")
+    gaps, losses = result.arrays["frank_wolfe_gap"], result.arrays["frank_wolfe_loss"]
+    t = result.arrays["frank_wolfe_path_norm"][0]
+    assert t == pytest.approx(exact.scalars["path_norm"], rel=1e-6)
+    assert len(result.arrays["frank_wolfe_neurons"]) == len(gaps) == 50
+    best = exact.scalars["train_loss"]  # the constrained optimum, at this t
+    assert (losses >= best * (1 - 1e-6)).all()
+    assert (losses - gaps <= best * (1 + 1e-6)).all()
+    assert solved("line search").arrays["frank_wolfe_loss"][-1] <= losses[0]
+
+
+def test_frank_wolfe_can_be_stopped_at_any_step() -> None:
+    def stop(progress: Any) -> None:
+        if progress.iteration == 5:
+            raise Cancelled
+
+    result = convexviz.solve(
+        "vector_output", data=ROWS, method="frank_wolfe", path_norm=2.0, on_iteration=stop
+    )
+    assert result.status == "cancelled"
+    assert len(result.arrays["frank_wolfe_gap"]) == 6
+
+
+def test_closed_forms_have_their_golden_values_and_mixed_signs_are_refused() -> None:
+    assert solved("closed form").certificate.primal == pytest.approx(1.098505748, abs=1e-9)
+    assert solved("closed form").certificate.relative_gap < 1e-12
+    with pytest.raises(SpecError, match=r"only a lower bound, 0\.7445446\d*; use method='exact'"):
+        convexviz.solve(
+            "vector_output", data={"X": np.eye(4), "Y": C2}, method="closed_form", weight_decay=0.3
+        )
+
+
+def test_the_path_serves_every_weight_decay() -> None:
+    from convexviz.experiments import path
+    from convexviz.experiments.run import request
+
+    for method in ({}, {"method": "gated", "tolerance": 1e-6}):
+        fields = {"weight_decay": 0.2, **method}
+        asked = request("vector_output", ROWS, fields)
+        result = path.solve_path(asked, [2.0, 0.5, 0.2])
+        for index in range(3):
+            here = path.at(result, index)
+            assert here.scalars["network_objective"] == pytest.approx(
+                here.certificate.primal, rel=1e-8
+            )
+
+
+REFUSED: tuple[tuple[dict[str, Any] | None, dict[str, Any], str], ...] = (
+    ({"X": RNG.standard_normal((200, 4)), "Y": np.ones((200, 2))}, {},
+     r"up to 2,627,200: some .* s a search .*'adaptive', method='gated'"),
+    (None, {"dataset": "digit_classes"}, "enumerated up to 4"),
+    (None, {"arrangements": "sampled"}, "use method='gated'"),
+    (None, {"arrangements": "adaptive", "method": "frank_wolfe"}, "method='exact'"),
+    (None, {"path_norm": 1.0}, "path_norm is of method='frank_wolfe'"),
+    (None, {"method": "closed_form"}, "X must be spike-free"),
+    (None, {"method": "closed_form", "loss": "cross_entropy"}, "takes loss='squared'"),
+    ({"X": np.ones((3, 2)), "Y": np.ones(3)}, {}, r"Y must have shape \(n, c\), got \(3,\); add"),
+    ({"X": np.ones((3, 2)), "Y": np.ones((4, 2))}, {}, "as many rows, got 3 and 4"),
+    ({"X": np.ones((3, 2)), "Y": np.ones((3, 2))}, {"loss": "cross_entropy"}, "one-hot"),
+    ({"X": np.full((3, 2), np.nan), "Y": np.ones((3, 2))}, {}, "X must be finite"),
+    ({"X": np.ones((3, 2))}, {}, "data needs 'Y'"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "fields", "words"), REFUSED)
+def test_bad_input_is_refused_in_one_line(data: Any, fields: dict[str, Any], words: str) -> None:
+    with pytest.raises((SpecError, DataError), match=words) as refused:
+        convexviz.solve("vector_output", data=data, **fields)
+    assert isinstance(refused.value, ConvexvizError)
+    assert "\n" not in str(refused.value)
+
+
+def test_golden_values_come_out_of_the_public_call() -> None:
+    for name in ("p3.A1", "p3.B2"):
+        golden = GOLDEN[name]
+        data = {"X": golden.X, "Y": golden.Y}
+        result = convexviz.solve("vector_output", data=data, weight_decay=golden.weight_decay)
+        assert result.certificate.primal == pytest.approx(golden.optimum, abs=2e-9)
