@@ -84,6 +84,25 @@ class Plan:
         text = json.dumps([self.architecture, self.keys])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Plan:
+        """The plan that `document` wrote.
+
+        Raises:
+            SpecError: it was of arrays that the caller gave, which no document holds.
+        """
+        if document.get("given"):
+            raise SpecError("this sweep is of given arrays; run it again where they are")
+        return cls(
+            architecture=document["architecture"],
+            axes=tuple(document["axes"]),
+            cells=tuple(CellSpec(cell) for cell in document["cells"]),
+            keys=tuple(document["keys"]),
+            refused={int(place): why for place, why in document["refused"].items()},
+            arrays=None,
+            device=document.get("device", "cpu"),
+        )
+
     def document(self) -> dict[str, Any]:
         """As plain values; the arrays are named by their checksum, within the keys."""
         return {

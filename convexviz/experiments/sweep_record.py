@@ -23,7 +23,8 @@ from convexviz.experiments.sweep_plan import Plan
 
 FOLDER = "sweeps"
 _ATTEMPTS, _PAUSE = 10, 0.02
-_PLAN, _LOG, _LOCK = "sweep.json", "log.jsonl", "lock"
+_PLAN, _LOG, _LOCK, _TROUBLE = "sweep.json", "log.jsonl", "lock", "trouble.txt"
+_STARTING, _START_SECONDS = "starting", 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,17 @@ class Record:
                     found[int(entry["cell"])] = said
         return found
 
+    def trouble(self) -> str:
+        """Why the last run ended before all cells did; empty where it did not."""
+        with contextlib.suppress(OSError):
+            return (self.folder / _TROUBLE).read_text("utf-8").strip()
+        return ""
+
+    def note(self, trouble: str) -> None:
+        """Keep why a run ended early; an empty text forgets it."""
+        with contextlib.suppress(OSError):
+            (self.folder / _TROUBLE).write_text(trouble, "utf-8")
+
     def failed(self) -> dict[int, str]:
         """Cells that failed, with the reason."""
         return {place: cell.why for place, cell in self.cells().items() if cell.state == "failed"}
@@ -113,6 +125,7 @@ class Record:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
+            (self.folder / _STARTING).unlink(missing_ok=True)
             log.write("\n")  # whatever a killed writer left becomes a line of its own
             yield Log(log)
 
@@ -125,6 +138,28 @@ class Record:
                 text = lock.read(20).strip()
                 return int(text) if text.isdecimal() else None
         return None
+
+    def announce(self) -> None:
+        """Say that a process is about to run this sweep: it imports for seconds before it can."""
+        (self.folder / _STARTING).touch()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process runs it, or was started a moment ago to do so."""
+        announced = False
+        with contextlib.suppress(OSError):
+            age = time.time() - (self.folder / _STARTING).stat().st_mtime
+            announced = age < _START_SECONDS
+        # The lock last: what was announced takes it before the announcement goes.
+        return announced or self._is_locked()
+
+    def _is_locked(self) -> bool:
+        with contextlib.suppress(FileNotFoundError), (self.folder / _LOCK).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

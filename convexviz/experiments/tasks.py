@@ -42,6 +42,38 @@ def solve_path(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: 
     store.write(path.solve_path(asked, report=report, pick=pick), out)
 
 
+def measure(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
+    """Solve one task of a sweep, the middle one; write how long it took, as JSON."""
+    import json
+    import time
+
+    from convexviz.experiments.sweep_cell import Order, compute
+    from convexviz.experiments.sweep_plan import Plan
+    from convexviz.experiments.sweep_plan import tasks as tasks_of
+
+    del arrays, report
+    plan = Plan.of(arguments["plan"])
+    todo = tasks_of(plan, [])
+    task = todo[len(todo) // 2]
+    order = Order(
+        plan.architecture,
+        [dict(plan.cells[cell]) for cell in task.cells],
+        [True] * len(task.cells),
+        plan.device,
+    )
+    started = time.perf_counter()
+    answer = compute(order, None)
+    seconds = time.perf_counter() - started
+    why = next((outcome.why for outcome in answer.outcomes if outcome.why), "")
+    if answer.split:  # no path: it tells nothing yet, so one cell of it does
+        single = Order(order.architecture, order.specs[:1], [True], order.device)
+        started = time.perf_counter()
+        compute(single, None)
+        seconds = (time.perf_counter() - started) * len(task.cells)
+    found = {"seconds": seconds, "cells": len(task.cells), "tasks": len(todo), "why": why}
+    out.write_text(json.dumps(found))
+
+
 def prove(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
     """Raise the bound of the stored result `file` at `index` for `seconds`; write it anew."""
     from convexviz.experiments import prove as proofs

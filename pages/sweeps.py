@@ -1,0 +1,3 @@
+from convexviz.views.sweeps import show
+
+show()
