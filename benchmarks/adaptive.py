@@ -28,6 +28,7 @@ from convexviz.core.neurons import NeuronProgram
 from convexviz.core.neurons_kernels import residual_and_correlations
 from convexviz.core.patches import patches
 from convexviz.core.solution import Progress
+from convexviz.errors import Cancelled
 from convexviz.solvers.adaptive import Adaptive
 
 Array = NDArray[np.float64]
@@ -103,8 +104,10 @@ def ours(case: Case) -> tuple[History, int, float]:
 
     def note(progress: Progress) -> None:
         history.append((time.process_time() - start, progress.primal))
+        if history[-1][0] > case.seconds:
+            raise Cancelled
 
-    solution = Adaptive(tolerance=1e-6, max_seconds=case.seconds).solve(program, on_iteration=note)
+    solution = Adaptive(tolerance=1e-6).solve(program, on_iteration=note)
     return history, len(solution.variables), peak_gigabytes()
 
 
