@@ -32,6 +32,7 @@ class Whitening:
             first k belong to the columns of `lift`.
         n_rows: n, over which the statistics are taken.
         dropped: how many further directions are not constant, and negligible.
+        exact: whether `lift` makes U orthonormal to rounding; see `corrected`.
     """
 
     mean: Float[np.ndarray, " d"]
@@ -39,6 +40,7 @@ class Whitening:
     singular_values: Float[np.ndarray, " r"]
     n_rows: int
     dropped: int
+    exact: bool = True
 
     @property
     def rank(self) -> int:
@@ -73,6 +75,15 @@ class Whitening:
             )
         return replace(self, lift=np.ascontiguousarray(self.lift[:, :k]))
 
+    def corrected(self, X: Float[np.ndarray, "n d"]) -> Whitening:
+        """The same directions of `X`, orthonormal again by one Cholesky factor near the identity.
+
+        Squares have lost half of the digits of small directions; itself where nothing is lost.
+        """
+        if self.exact:
+            return self
+        return replace(self, lift=_orthonormal(X, self.mean, self.lift), exact=True)
+
     def along(self, X: Float[np.ndarray, "n d"], lift: Float[np.ndarray, "d k"]) -> Whitening:
         """This whitening of `X` turned to agree with `lift`, as far as orthogonal turns can.
 
@@ -97,12 +108,12 @@ class Whitening:
         return out
 
 
-def whiten(X: Float[np.ndarray, "n d"], *, device: str = "cpu") -> Whitening:
+def whiten(X: Float[np.ndarray, "n d"], *, device: str = "cpu", correct: bool = True) -> Whitening:
     """The whitening of `X`, all directions that are not negligible.
 
     Small data go through LAPACK's SVD. Beyond, `X'C X` (or `C X X'C`, whichever is smaller) is
-    summed over blocks of rows, on `device`, and the rows of U are made orthonormal again by one
-    Cholesky factor, for the squares have lost half of the digits of small directions.
+    summed over blocks of rows, on `device`. With `correct=False` the result is to be `corrected`
+    after it is truncated, which costs less than correcting every direction.
     """
     n, d = X.shape
     mean = X.mean(axis=0)
@@ -119,7 +130,8 @@ def whiten(X: Float[np.ndarray, "n d"], *, device: str = "cpu") -> Whitening:
         U, s = _eigenvectors(_product(A.T, device), device)
         kept, dropped = _kept(s, n)
         lift = A.T @ (U[:, :kept] / s[:kept] ** 2)
-    return Whitening(mean, _orthonormal(X, mean, lift), s[:kept], n, dropped)
+    rough = Whitening(mean, np.ascontiguousarray(lift), s[:kept], n, dropped, exact=False)
+    return rough.corrected(X) if correct else rough
 
 
 def _kept(s: Float[np.ndarray, " r"], n: int) -> tuple[int, int]:

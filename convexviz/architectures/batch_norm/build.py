@@ -68,6 +68,7 @@ def setting(spec: Spec, data: Arrays, basis: np.ndarray | None = None) -> Settin
     if spec.n_directions:
         whitening = whitening.truncated(spec.n_directions)
     rows = X.reshape(-1, X.shape[-1])
+    whitening = whitening.corrected(rows)
     if basis is not None:
         whitening = whitening.along(rows, basis)
     flat = whitening.features(rows)

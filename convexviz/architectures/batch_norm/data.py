@@ -46,10 +46,10 @@ class Rows(Mapping[str, NDArray[Any]]):
         return len(self._arrays)
 
     def whitening(self) -> Whitening:
-        """Of all rows of `X`, the patches of every sample one below the other."""
+        """Of all rows of `X`, patches one below the other; to be `corrected` after truncation."""
         if self._whitening is None:
             X = self._arrays["X"]
-            self._whitening = whiten(X.reshape(-1, X.shape[-1]))
+            self._whitening = whiten(X.reshape(-1, X.shape[-1]), correct=False)
         return self._whitening
 
 
