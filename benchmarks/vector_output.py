@@ -1,0 +1,190 @@
+"""Vector-output training against the authors' recursion, semidefinite programs and Adam.
+
+    python benchmarks/vector_output.py [quick]
+
+CPU seconds on one thread, compilation excluded; ratios are of one run. The recursion is
+`core/cone_pca.py`, the authors' algorithm as published; where all cells would take minutes, a
+sample of them is timed and the total extrapolated, which is then said.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy starts its threads
+
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexviz.core.arrangements import enumerate_all, sample
+from convexviz.core.cone_pca import cone_pca
+from convexviz.core.copositive import block_problem, fit_of
+from convexviz.core.copositive_bound import relaxed_norm
+from convexviz.core.dual_norm import AllFaces
+from convexviz.core.nuclear import NuclearProgram
+from convexviz.core.vector import VectorProgram
+from convexviz.datasets import get
+from convexviz.datasets.base import Draw
+from convexviz.experiments.descent import descend
+from convexviz.solvers.dual_newton import DualNewton
+from convexviz.solvers.nuclear_descent import NuclearDescent
+
+Array = NDArray[np.float64]
+CELLS = 12  # of the recursion, where all of them would take too long
+
+
+def timed(task: Callable[[], Any]) -> tuple[float, Any]:
+    """CPU seconds, and what the task returned."""
+    started = time.process_time()
+    found = task()
+    return time.process_time() - started, found
+
+
+def random(n: int, d: int, c: int) -> tuple[Array, Array]:
+    """Gaussian rows and targets."""
+    rng = np.random.default_rng(100 * n + d)
+    return rng.standard_normal((n, d)), rng.standard_normal((n, c))
+
+
+def oracle(n: int, d: int = 3, c: int = 3) -> None:
+    """One evaluation of the dual norm: every face once, against a recursion a cone."""
+    X, G = random(n, d, c)
+    norm = AllFaces(X)
+    norm.largest(G)
+    ours = min(timed(lambda: norm.largest(G))[0] for _ in range(20))
+    patterns = enumerate_all(X).patterns.T
+    some = patterns if len(patterns) <= 60 else patterns[:: len(patterns) // CELLS]
+
+    def recursion() -> float:
+        best = 0.0
+        for pattern in some:
+            B = G.T @ (pattern[:, None] * X)
+            K = np.where(pattern, 1.0, -1.0)[:, None] * X
+            best = max(best, cone_pca(B.T @ B, K)[0])
+        return best
+
+    theirs = timed(recursion)[0] * len(patterns) / len(some)
+    how = "" if len(some) == len(patterns) else f" (from {len(some)} of {len(patterns)} cells)"
+    print(f"oracle n={n} d={d}: {ours:.5f} s, recursion {theirs:.2f} s{how}: {theirs / ours:,.0f}x")
+
+
+def semidefinite(n: int, c: int = 2) -> None:
+    """The whole solve to a certified gap, against the block program in cvxpy."""
+    X, Y = random(n, 3, c)
+    beta = 0.3
+    program = VectorProgram(X, Y, beta, AllFaces(X))
+    DualNewton(1e-6).solve(program)
+    for solver, options in (
+        ("CLARABEL", {"tol_gap_rel": 1e-8, "tol_gap_abs": 1e-8}),
+        ("SCS", {"max_iters": 20_000, "eps": 1e-5}),
+    ):
+        problem = block_problem(program)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs, _ = timed(lambda: problem.solve(solver=solver, **options))  # noqa: B023
+        F = fit_of(program, problem)
+        R = Y - F
+        bound = program.bound(R, relaxed_norm(program, R).value)
+        exact = DualNewton(1e-10).solve(program).certificate.primal
+        gap = max((exact - bound) / exact, 1e-9)
+        ours, solution = timed(lambda: DualNewton(gap).solve(program))  # noqa: B023
+        print(
+            f"solve n={n} d=3, {program.norm.n_patterns} cells: {ours:.3f} s to "
+            f"{solution.certificate.relative_gap:.0e}, {solver} {theirs:.2f} s to {gap:.0e}: "
+            f"{theirs / ours:,.0f}x"
+        )
+
+
+def spiral() -> None:
+    """The rich solutions, and Adam's best of five seeds at the same weight decay."""
+    draw = get("spiral").draw
+    assert draw is not None
+    arrays = draw(Draw())
+    for beta in (1.0, 0.2, 0.1, 0.05):
+        program = VectorProgram(arrays["X"], arrays["Y"], beta, AllFaces(arrays["X"]))
+        seconds, solution = timed(lambda: DualNewton(1e-8).solve(program))  # noqa: B023
+        gap, m = solution.certificate.relative_gap, len(solution.variables)
+        print(f"spiral n=60 beta={beta}: {seconds:.2f} s to {gap:.0e}, {m} neurons")
+        if beta == 0.1:
+            theirs, race = timed(
+                lambda: descend(
+                    "vector_output", dataset="spiral", weight_decay=0.1, width=100,
+                    steps=3000, seeds=5, learning_rate=2e-2,
+                )
+            )  # fmt: skip
+            excess = race.best_objective / solution.certificate.primal - 1
+            print(
+                f"  Adam, 100 neurons, best of 5: {excess:.1e} above in {theirs:.1f} s: "
+                f"{theirs / seconds:,.0f}x"
+            )
+
+
+def growth() -> None:
+    """Enumeration and solve against n, with the exponent of a fit."""
+    for d, sizes in ((2, (100, 200, 400, 800)), (3, (20, 40, 80, 160)), (4, (12, 18, 27, 40))):
+        totals = []
+        for n in sizes:
+            rng = np.random.default_rng(n)
+            X = rng.standard_normal((n, d))
+            U, V = rng.standard_normal((d, 4)), rng.standard_normal((4, 3))
+            Y = np.maximum(X @ U, 0) @ V + 0.1 * rng.standard_normal((n, 3))
+            setup, norm = timed(lambda: AllFaces(X))  # noqa: B023
+            beta = 0.1 * VectorProgram(X, Y, 1.0, norm).beta_max
+            program = VectorProgram(X, Y, beta, norm)
+            solve, solution = timed(lambda: DualNewton(1e-8).solve(program))  # noqa: B023
+            totals.append(setup + solve)
+            print(
+                f"d={d} n={n}: {norm.n_patterns:,} cells, enumerate {setup:.3f} s, solve "
+                f"{solve:.3f} s to {solution.certificate.relative_gap:.0e}, "
+                f"{len(solution.variables)} neurons"
+            )
+        slope = np.polyfit(np.log(sizes), np.log(totals), 1)[0]
+        print(f"d={d}: seconds grow as n^{slope:.1f}")
+
+
+def gated() -> None:
+    """The plain nuclear norm on digits, against cvxpy with Clarabel."""
+    draw = get("digit_classes").draw
+    assert draw is not None
+    arrays = draw(Draw(n_train=40))
+    X = arrays["X"]
+    patterns = sample(X, 4, np.random.default_rng(0))
+    program = NuclearProgram(X, arrays["Y"], patterns, 1.0)
+    ours, solution = timed(lambda: NuclearDescent(1e-4).solve(program))
+    problem = program.to_cvxpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs, _ = timed(lambda: problem.solve(solver="SCS", eps=1e-4))
+    gap = program.certify(program.from_cvxpy(problem)).relative_gap
+    print(
+        f"gated digits n={len(X)}, {len(patterns)} gates: {ours:.2f} s to "
+        f"{solution.certificate.relative_gap:.0e}, SCS {theirs:.1f} s to {gap:.0e}: "
+        f"{theirs / ours:,.0f}x"
+    )
+
+
+def main() -> None:
+    """Compile, then print every comparison."""
+    warm = get("teacher").draw
+    assert warm is not None
+    arrays = warm(Draw())
+    for X, Y in (random(8, 3, 2), random(7, 4, 2), (arrays["X"], arrays["Y"])):
+        DualNewton(1e-8).solve(VectorProgram(X, Y, 0.2, AllFaces(X)))
+    oracle(12)
+    oracle(20)
+    semidefinite(8)
+    semidefinite(12)
+    spiral()
+    if "quick" not in sys.argv:
+        growth()
+        gated()
+
+
+if __name__ == "__main__":
+    main()
