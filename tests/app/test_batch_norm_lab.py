@@ -11,7 +11,12 @@ from tests.app.boards import clean, sent, visit
 from tests.app.conftest import Clerk
 
 ARCH = architectures.get("batch_norm")
-SMALL = {"dataset": "signal_bottom", "neurons": "gated", "n_gates": 6}
+SMALL = {
+    "dataset": "signal_bottom",
+    "neurons": "gated",
+    "arrangements": "sampled",
+    "n_gates": 6,
+}
 
 
 def family(**fields) -> str:

@@ -8,7 +8,7 @@ from convexviz.architectures import quiz
 from convexviz.architectures.base import params
 from convexviz.figures import race_picture
 from convexviz.figures.race_picture import Runs
-from convexviz.views import frame
+from convexviz.views import frame, heroes
 
 ALL = list(architectures.registry())
 
@@ -34,6 +34,15 @@ def test_every_choice_has_words(name: str) -> None:
         assert field.param.low <= field.highest <= field.param.high
         for choice in field.param.choices:
             assert "_" not in field.title_of(choice)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_example_is_a_request_that_may_be_made(name: str) -> None:
+    arch = architectures.get(name)
+    for example in heroes.of(name).examples:
+        spec = arch.spec.of({**arch.stored[0], **example.fields})
+        assert arch.check(spec, arch.load(spec)), example.title
+        assert len(example.says.split()) <= 20, example.title
 
 
 def test_runs_are_read_with_whatever_they_recorded() -> None:

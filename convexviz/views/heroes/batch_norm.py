@@ -122,12 +122,23 @@ EXAMPLES = (
     Example(
         "The signal is in small directions",
         "Sixteen directions, of which only the last four matter: here a cut destroys.",
-        {"dataset": "signal_bottom", "neurons": "gated", "weight_decay": 0.3},
+        {
+            "dataset": "signal_bottom",
+            "neurons": "gated",
+            "arrangements": "sampled",
+            "weight_decay": 0.3,
+        },
     ),
     Example(
         "The signal is in large directions",
         "Only the first four matter: here a cut helps.",
-        {"dataset": "signal_top", "neurons": "gated", "weight_decay": 0.3, "n_directions": 4},
+        {
+            "dataset": "signal_top",
+            "neurons": "gated",
+            "arrangements": "sampled",
+            "weight_decay": 0.3,
+            "n_directions": 4,
+        },
     ),
     Example(
         "Points on a line",
