@@ -1,0 +1,3 @@
+from convexviz.views.papers import show
+
+show()
