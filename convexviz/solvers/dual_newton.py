@@ -158,7 +158,7 @@ class _Search:
         program = self.program
         R = program.loss.minus_gradient(F, program.Y)
         low = program.weight_decay * (1 - _NEAR)
-        found = program.norm.search(program.readout.adjoint(R), low, 0.5)
+        found = program.norm.search(program.readout.adjoint(R), low, 0.8)
         return _Place(F, R, found, program.bound(R, found.largest))
 
     def _at_best(self) -> tuple[_Place, Cuts, tuple[Array, Array]]:
