@@ -5,7 +5,7 @@ from __future__ import annotations
 from convexviz.architectures.base import Arrays
 from convexviz.architectures.wgan.build import build
 from convexviz.architectures.wgan.network import GameNetwork
-from convexviz.architectures.wgan.spec import Spec
+from convexviz.architectures.wgan.spec import ACTIVATIONS, Spec
 from convexviz.core.generator import Generator
 from convexviz.solvers.game_descent import GameDescent
 
@@ -16,4 +16,4 @@ def problem(spec: Spec, data: Arrays) -> GameDescent:
     def finish(generator: Generator) -> GameNetwork:
         return GameNetwork(generator, spec.penalty)
 
-    return GameDescent(build(spec, data), data["Z"], None, finish)
+    return GameDescent(build(spec, data), data["Z"], ACTIVATIONS.get(spec.generator), finish)

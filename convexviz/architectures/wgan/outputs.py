@@ -9,7 +9,7 @@ import numpy as np
 from convexviz.architectures.base import Arrays
 from convexviz.architectures.wgan.build import build
 from convexviz.architectures.wgan.network import GameNetwork
-from convexviz.architectures.wgan.spec import Spec
+from convexviz.architectures.wgan.spec import ACTIVATIONS, Spec
 from convexviz.core.discriminator import Neurons
 from convexviz.core.game import GameProgram
 from convexviz.core.generator import Generator
@@ -27,18 +27,27 @@ def outputs(
     """The generator and the discriminator's neurons, and all that follows from them."""
     (game,), (solution,) = programs, solutions
     assert isinstance(game, GameProgram)
-    weights = weights_of(game, solution.variables)
+    weights = weights_of(spec, data, game, solution.variables)
     pictures, numbers = derived(spec, data, weights, game)
     return weights | pictures, numbers
 
 
-def weights_of(game: GameProgram, variables: np.ndarray) -> dict[str, Any]:
-    """What a point of the game is made of."""
+def weights_of(
+    spec: Spec, data: Arrays, game: GameProgram, variables: np.ndarray
+) -> dict[str, Any]:
+    """What a point of the game is made of; a generator of two layers is fitted to its samples."""
     neurons = game.neurons(variables)
     kept: dict[str, Any] = {
         "discriminator_directions": np.array(neurons.directions.T),
         "discriminator_weights": np.array(neurons.weights),
     }
+    if spec.generator in ACTIVATIONS:
+        from convexviz.solvers.generator_fit import fit
+
+        fitted = fit(data["Z"], game.samples(variables), ACTIVATIONS[spec.generator])
+        first, second = fitted.generator.layers
+        kept["generator_bound"] = np.array([fitted.bound])
+        return kept | {"generator_first_layer": first, "generator_second_layer": second}
     generator = game.to_network(variables)
     if generator.samples is not None:
         return kept | {"generated": np.array(generator.samples)}
@@ -60,7 +69,11 @@ def on_path(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]
 
 def revive(spec: Spec, arrays: Arrays) -> GameNetwork:
     """The generator that stored weights describe."""
-    if spec.generator == "free":
+    if spec.generator in ACTIVATIONS:
+        names = ("generator_first_layer", "generator_second_layer")
+        layers = tuple(np.asarray(arrays[name]) for name in names)
+        generator = Generator(layers=layers, activation=ACTIVATIONS[spec.generator])
+    elif spec.generator == "free":
         generator = Generator(samples=np.asarray(arrays["generated"]))
     else:
         generator = Generator(layers=(np.asarray(arrays["generator_weights"]),))
@@ -98,6 +111,11 @@ def derived(
         "violation": violation,
         "regulariser": game.regulariser(variables),
     }
+    if spec.generator == "relu":
+        squares = sum(float(np.square(layer).sum()) for layer in network.generator.layers)
+        numbers["generator_penalty"] = 0.5 * squares
+    elif spec.generator == "polynomial":
+        numbers["generator_penalty"] = float(np.abs(network.generator.layers[1]).sum())
     return pictures, numbers
 
 

@@ -19,7 +19,8 @@ TITLES = (
     "Faces", "Digits", "Faces, 25x25", "Your data",
 )  # fmt: skip
 DISCRIMINATORS = ("linear", "quadratic", "polynomial", "relu")
-GENERATORS = ("free", "linear")
+GENERATORS = ("free", "linear", "relu", "polynomial")
+ACTIVATIONS = {"relu": "relu", "polynomial": "square"}
 PENALTIES = ("samples", "weights", "displacement")
 
 
@@ -43,7 +44,9 @@ class Spec(base.Spec):
         Param(
             "generator",
             choices=GENERATORS,
-            help="Free: any samples. Linear: the samples are Z W.",
+            titles=("Free", "Linear", "ReLU", "Squares"),
+            help="Free: any samples. Linear: Z W. ReLU, squares: the best samples first, then the "
+            "network of least weights that makes them.",
         ),
     ] = "free"
     penalty: Annotated[
@@ -93,10 +96,10 @@ class Spec(base.Spec):
 
     def __post_init__(self) -> None:
         base.Spec.__post_init__(self)
-        if self.penalty == "weights" and self.generator == "free":
+        if self.penalty == "weights" and self.generator != "linear":
             raise SpecError(
-                "penalty='weights' needs a generator that has weights; use generator='linear', "
-                "or penalty='samples'"
+                "penalty='weights' needs a generator that has weights and one layer; use "
+                "generator='linear', or penalty='samples'"
             )
         if self.discriminator == "polynomial" and self.poly_a == 0 and self.poly_b == 0:
             raise SpecError("poly_a and poly_b must not both be 0: the discriminator sees nothing")
