@@ -34,6 +34,14 @@ def panels(result: Result, cuts: Sequence[Cut]) -> list[AbstractPanel]:
     runs = Runs.of(result.arrays, "descent_")
     if runs is None or runs.objectives.shape[1] < 2 or "step" not in runs.records:
         return []
+    # Descent trains on every direction; against a cut, or an open gap, there is no optimum to name.
+    proved = result.certificate.relative_gap <= float(result.spec["tolerance"])
+    if (
+        result.spec["n_directions"]
+        or not proved
+        or (runs.objectives < result.certificate.dual).any()
+    ):
+        return []
     here = next(cut for cut in cuts if cut.k == analysis.kept_directions(result))
     if not math.isclose(here.weight_decay, float(result.spec["weight_decay"]), rel_tol=1e-6):
         return []  # it was run at another weight decay

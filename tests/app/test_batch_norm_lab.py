@@ -91,3 +91,11 @@ def test_the_story_cuts_the_spectrum(clerk: Clerk) -> None:
     assert at.query_params["batch_norm.n_directions"] == "15"
     assert sent(at)[0]["k"] == 15
     assert clerk.asked == []
+
+
+def test_descent_is_shown_only_beside_a_proved_optimum_of_the_same_network(clerk: Clerk) -> None:
+    whole = sent(visit("batch_norm"))[1]
+    cut = sent(visit("batch_norm", n_directions=15))[1]
+    assert {"falls", "turns", "player", "order"} <= set(whole)
+    assert not {"falls", "turns", "player", "order"} & set(cut)
+    assert clerk.asked == []
