@@ -225,14 +225,15 @@ def why_no_closed_form(spec: Spec, at: Setting) -> str:
 
 def patterns_for(spec: Spec, at: Setting) -> Arrangements:
     """All patterns of the whitened rows, or those of `n_gates` Gaussian gates; of the rows as they
-    are where batch norm comes after the ReLU.
+    are where batch norm comes after the ReLU. Adaptive neurons have none: where patterns are
+    asked for all the same (steps on the convex program), they are sampled.
 
     Raises:
         SpecError: `arrangements="all"` where the count of patterns is out of reach.
     """
     features = at.inputs if spec.position == "after" else at.features
     rows = features.reshape(-1, features.shape[-1])
-    if spec.arrangements == "sampled":
+    if spec.arrangements != "all":
         return arrangements.sample(rows, spec.n_gates, rng_of(spec.seed, _GATES))
     count = arrangements.count_generic(*rows.shape)
     if count > MAX_PATTERNS and len(rows) <= 2000:
