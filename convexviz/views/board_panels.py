@@ -34,6 +34,7 @@ class Slot:
             one, which comes after the right column on a phone.
         columns: of the twelve, on a screen wider than 900 px.
         phone: of the twelve, on a screen narrower than 560 px.
+        rows: how many rows of pictures beside it one tall picture takes.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Slot:
     area: Literal["main", "side", "below"] = "main"
     columns: int = 12
     phone: int = 12
+    rows: int = 1
 
 
 class AbstractPanel(ABC):

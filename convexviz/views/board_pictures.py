@@ -68,6 +68,7 @@ class Spectrum(AbstractPanel):
         words: what is kept, and what is dropped.
         symbol: of the threshold.
         low, high: between which the variable moves.
+        stops: the only values it takes, where each was solved by itself.
     """
 
     kind: ClassVar[str] = "spectrum"
@@ -81,6 +82,7 @@ class Spectrum(AbstractPanel):
     symbol: str = "β"
     low: float | None = None
     high: float | None = None
+    stops: tuple[float, ...] | None = None
     x_label: str = ""
     height: float = 15
     live: int = 0
@@ -120,6 +122,7 @@ class Curves(AbstractPanel):
         cursor: the variable; its value is a place on the x axis, or a number in `cursor_at`.
         drag: whether the cursor can be dragged here.
         x_unit, y_unit: `%` writes shares in per cent.
+        variable: where given, each array of a series has a row for each of its values, `at`.
     """
 
     kind: ClassVar[str] = "curve"
@@ -137,7 +140,13 @@ class Curves(AbstractPanel):
     x_unit: str = ""
     y_unit: str = ""
     height: float = 13
+    variable: str | None = None
+    at: tuple[float, ...] | None = None
     alt: str = ""
+
+    def sizes(self) -> Meta:
+        """How many rows the series have."""
+        return {"frames": len(self.at or ())}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

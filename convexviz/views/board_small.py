@@ -114,7 +114,10 @@ class Marks(AbstractPanel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question(AbstractPanel):
-    """Predict, then reveal; panels in `hides` are covered until then. `answer` is a number."""
+    """Predict, then reveal; panels in `hides` are covered until then. `answer` is a number.
+
+    `then` sets variables when the answer is told, so that the pictures show it.
+    """
 
     kind: ClassVar[str] = "quiz"
     slot: Slot
@@ -123,3 +126,4 @@ class Question(AbstractPanel):
     answer: int
     why: str
     hides: tuple[str, ...] = field(default=())
+    then: Mapping[str, Any] | None = None

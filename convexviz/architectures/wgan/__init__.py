@@ -6,16 +6,21 @@ from convexviz.architectures.base import Architecture
 from convexviz.architectures.wgan.build import INPUTS, build, check, load
 from convexviz.architectures.wgan.descend import problem
 from convexviz.architectures.wgan.outputs import derived, on_path, outputs, recompute, revive
-from convexviz.architectures.wgan.spec import Spec, follows_path, seconds
+from convexviz.architectures.wgan.spec import PLANAR, Spec, follows_path, seconds
 from convexviz.architectures.wgan.torch_module import torch_module
 from convexviz.solvers.game_choose import choose
 
-OPENING = {
-    "dataset": "gaussians",
-    "discriminator": "quadratic",
-    "penalty": "displacement",
-    "weight_decay": 1.6,
-}
+BETAS = {"linear": 1.6, "quadratic": 1.6, "polynomial": 0.16}  # a fiftieth of the samples, or less
+STORED = tuple(
+    {
+        "dataset": dataset,
+        "discriminator": discriminator,
+        "penalty": "displacement",
+        "weight_decay": beta,
+    }
+    for dataset in PLANAR
+    for discriminator, beta in BETAS.items()
+)
 
 ARCHITECTURE = Architecture(
     name="wgan",
@@ -42,7 +47,7 @@ ARCHITECTURE = Architecture(
         "generator": "linear",
         "weight_decay": 1.0,
     },
-    stored=(OPENING,),
+    stored=STORED,
     torch_module=torch_module,
     weights="generator_weights",
     line="Against a quadratic critic the best generator is a thresholded spectrum, in closed form.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from convexviz.architectures import inputs
 from convexviz.architectures.base import Arrays, Input, rng_of
@@ -38,8 +39,12 @@ def load(spec: Spec) -> Arrays:
         )
     if spec.dataset in IMAGES:
         return _images(spec)
-    X = planar.DRAWN[spec.dataset](spec.n_samples, rng_of(spec.seed, _POINTS))
-    Z = rng_of(spec.seed, _LATENTS).standard_normal((spec.n_samples, spec.n_latents))
+    return beside(spec, planar.DRAWN[spec.dataset](spec.n_samples, rng_of(spec.seed, _POINTS)))
+
+
+def beside(spec: Spec, X: Float[np.ndarray, "n d"]) -> Arrays:
+    """The arrays of a game for these real samples: as many latents and starts, from the seed."""
+    Z = rng_of(spec.seed, _LATENTS).standard_normal((len(X), spec.n_latents))
     start = START_STD * rng_of(spec.seed, _START).standard_normal(X.shape)
     return {"X": X, "Z": Z, "G0": start}
 

@@ -8,16 +8,24 @@ function curvePanel(app, panel) {
   Object.assign(panel, {canvas, hot: false});
   if (draggable) attachCursor(app, panel);
   else if (panel.spec.cursor) canvas.onpointermove = null;
-  return {watch: () => [panel.spec.cursor].filter(Boolean), draw: () => drawCurves(panel)};
+  return {watch: () => [panel.spec.cursor, panel.spec.variable].filter(Boolean), draw: () => drawCurves(panel)};
 }
 
+/** The curves; with a `variable`, arrays hold one curve for each of its values, end to end. */
 function seriesOf(panel) {
-  return panel.spec.series.map((series, i) => ({
+  const {app, arrays, spec} = panel;
+  const at = spec.variable ? frameOf(app, spec, spec.frames) : 0;
+  const now = (array) => {
+    if (!array || !spec.variable) return array;
+    const length = array.length / spec.frames;
+    return array.subarray(at * length, (at + 1) * length);
+  };
+  return spec.series.map((series, i) => ({
     ...series,
-    x: panel.arrays[`x${i}`] ?? panel.arrays.x,
-    y: panel.arrays[`y${i}`],
-    low: panel.arrays[`low${i}`],
-    high: panel.arrays[`high${i}`],
+    x: now(arrays[`x${i}`] ?? arrays.x),
+    y: now(arrays[`y${i}`]),
+    low: now(arrays[`low${i}`]),
+    high: now(arrays[`high${i}`]),
   }));
 }
 
@@ -77,7 +85,7 @@ function drawReference(context, roles, {y, left, right}, {y: value, role, words,
 function drawOneCurve(context, roles, {x, y}, {x: xs, y: ys, role, width, dashed, dots}) {
   const colour = colourOf(roles, role);
   const points = Array.from(ys, (v, i) => [x.to(xs[i]), Number.isFinite(v) ? y.to(v) : NaN]);
-  drawLine(context, points, {colour, width: (width ?? 3) * roles.k, dash: dashed ? [7 * roles.k, 5 * roles.k] : []});
+  if (width !== 0) drawLine(context, points, {colour, width: (width ?? 3) * roles.k, dash: dashed ? [7 * roles.k, 5 * roles.k] : []});
   if (!dots) return;
   context.fillStyle = colour;
   for (const [px, py] of points) {

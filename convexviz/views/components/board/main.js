@@ -16,6 +16,7 @@ function makeBox(spec) {
   box.dataset.panel = spec.id;
   box.style.setProperty('--columns', spec.columns ?? 12);
   box.style.setProperty('--phone', spec.phone ?? 12);
+  box.style.setProperty('--rows', spec.rows ?? 1);
   if (spec.title) {
     const head = document.createElement('figcaption');
     const [title, note] = ['label', 'sub'].map((name) => {
@@ -36,8 +37,13 @@ function noteOf(panel, words) {
   if (note && note.textContent !== words) note.textContent = words;
 }
 
+/** What a panel is built from; the rest is only filled in. */
+function formOf({id, kind, area, columns, rows, points}) {
+  return JSON.stringify([id, kind, area, columns, rows, Boolean(points?.editable)]);
+}
+
 function structureOf(panels) {
-  return JSON.stringify(panels.map(({id, kind, area, columns}) => [id, kind, area, columns]));
+  return panels.map(formOf).join();
 }
 
 /** The arrays of one panel, without the prefix that names the panel. */
@@ -48,16 +54,21 @@ function arraysOf(payload, id) {
     .map(([name, array]) => [name.slice(prefix.length), array]));
 }
 
+/** Build what is new, and keep the panels that go on with what they hold. */
 function buildPanels(app, payload) {
-  app.panels?.forEach((panel) => panel.stop?.());
-  for (const area of ['main', 'side', 'below']) app.root.querySelector(`.${area}`).replaceChildren();
+  const before = new Map((app.panels ?? []).map((panel) => [formOf(panel.spec), panel]));
   const kinds = panelKinds();
+  for (const area of ['main', 'side', 'below']) app.root.querySelector(`.${area}`).replaceChildren();
   app.panels = payload.panels.map((spec) => {
-    const panel = {spec, arrays: arraysOf(payload, spec.id), box: makeBox(spec), app};
+    const kept = before.get(formOf(spec));
+    before.delete(formOf(spec));
+    const panel = kept ?? {spec, arrays: arraysOf(payload, spec.id), box: makeBox(spec), app};
     app.root.querySelector(`.${spec.area ?? 'main'}`).append(panel.box);
-    Object.assign(panel, kinds[spec.kind](app, panel));
+    if (!kept) Object.assign(panel, kinds[spec.kind](app, panel));
     return panel;
   });
+  before.forEach((panel) => panel.stop?.());
+  refillPanels(app, payload);
   const alone = !payload.panels.some((spec) => spec.area === 'side');
   app.root.querySelector('.board').classList.toggle('alone', alone);
 }
@@ -130,10 +141,18 @@ function startBoard(root, payload, order) {
   app.structure = structureOf(payload.panels);
   app.id = payload.id;
   app.roles = readRoles(root);
+  const held = app.panels?.find((panel) => panel.box.contains(root.activeElement))?.spec.id;
   buildPanels(app, payload);
   requestDraw(app);
+  if (held) requestAnimationFrame(() => focusPanel(app, held));
   app.box.dataset.ready = 'true';
   return app;
+}
+
+/** The keyboard goes on where it was when panels around it were built anew. */
+function focusPanel(app, id) {
+  const panel = app.panels.find(({spec}) => spec.id === id);
+  panel?.box.querySelector('[tabindex="0"], input, button:not([tabindex="-1"])')?.focus({preventScroll: true});
 }
 
 /** What a component gets again: other contents, another order, or neither. */

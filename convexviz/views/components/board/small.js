@@ -265,6 +265,7 @@ function quizPanel(app, panel) {
     if (held.choice === null) return;
     held.told = true;
     write();
+    for (const [name, value] of Object.entries(panel.spec.then ?? {})) setValue(app, name, value);
   };
   build();
   return {watch: () => [], draw: write, refill: () => { if (panel.asked !== panel.spec.question) build(); }};

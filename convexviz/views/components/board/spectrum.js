@@ -22,7 +22,8 @@ function spectrumGeometry(panel) {
   const bottom = height - (spec.xLabel ? 2.9 : 1.8) * roles.rem;
   const positive = values.filter((v) => v > 0);
   const top = Math.max(...values, ...(panel.arrays.second ?? []));
-  const low = spec.log ? Math.max(Math.min(...positive), top * 1e-7) * 0.7 : 0;
+  const least = Math.min(...positive, spec.mode === 'threshold' ? spec.low ?? Infinity : Infinity);
+  const low = spec.log ? Math.max(least, top * 1e-7) * 0.7 : 0;
   const y = makeScale(low, top * (spec.log ? 1.6 : 1.08), bottom, 10 * roles.k, spec.log);
   const x = makeScale(0.5, values.length + 0.5, left, right);
   return {context, width, height, values, left, right, bottom, top: 6 * roles.k, x, y, low};
@@ -129,6 +130,12 @@ function writeCut(panel, now, kept, n) {
   for (const [name, value] of Object.entries(said)) canvas.setAttribute(name, value);
 }
 
+/** Values that are solved, of which a cut takes the nearest, in ratio. */
+function nearestStop(stops, value) {
+  const far = (stop) => Math.abs(Math.log(Math.max(stop, 1e-300) / Math.max(value, 1e-300)));
+  return stops.reduce((best, stop, i) => (far(stop) < far(stops[best]) ? i : best), 0);
+}
+
 function cutRange(panel) {
   const {spec} = panel;
   const values = Array.from(panel.arrays.values);
@@ -139,7 +146,9 @@ function cutRange(panel) {
 function moveCut(app, panel, value, options) {
   const [low, high] = cutRange(panel);
   const inside = Math.max(low, Math.min(high, value));
-  const round = panel.spec.mode === 'threshold' ? Number(inside.toPrecision(3)) : Math.round(inside);
+  const {mode, stops} = panel.spec;
+  let round = mode === 'threshold' ? Number(inside.toPrecision(3)) : Math.round(inside);
+  if (stops) round = stops[nearestStop(stops, value)];
   const {live = 0} = panel.spec;
   if (round !== app.values[panel.spec.variable] || options?.final !== false) {
     setValue(app, panel.spec.variable, round, {live, ...options});
@@ -177,6 +186,12 @@ function attachCut(app, panel) {
     const ends = {Home: low, End: high};
     let value = ends[event.key];
     if (steps[event.key]) value = upright() ? now * 1.05 ** step : now + step;
+    const {stops} = panel.spec;
+    if (stops && value !== undefined) {
+      const at = nearestStop(stops, now) + (stops.at(-1) > stops[0] ? step || 0 : -step || 0);
+      const way = stops[Math.max(0, Math.min(stops.length - 1, at))];
+      value = ends[event.key] ?? way;
+    }
     if (value === undefined) return;
     event.preventDefault();
     moveCut(app, panel, value);
