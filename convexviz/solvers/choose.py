@@ -26,6 +26,7 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
     from convexviz.core.gated import GatedProgram
     from convexviz.core.loss_program import LossProgram
     from convexviz.core.neurons import NeuronProgram
+    from convexviz.core.nuclear import NuclearProgram
     from convexviz.core.relu import ReluProgram
     from convexviz.core.vector import VectorProgram
 
@@ -44,6 +45,11 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
         found = _with_loss(program, tolerance)
     elif isinstance(program, VectorProgram):
         found = _vector(program, tolerance, seed)
+    elif isinstance(program, NuclearProgram):
+        from convexviz.solvers.nuclear_descent import NuclearDescent
+
+        nuclear = NuclearDescent(tolerance)
+        found = nuclear if nuclear.why_not(program) is None else None
     else:
         found = _normalised(program, tolerance)
     if found is None:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import nnls
+from scipy.special import expit
 
 from convexviz.core.types import Array
 
@@ -123,6 +124,9 @@ def root_hessian(name: str, F: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n
     """The square root of the loss's Hessian, row by row; None for the identity."""
     if name == "squared":
         return None
+    if name == "logistic":  # each output on its own
+        roots = np.sqrt(expit(F) * expit(-F))
+        return np.einsum("na,ab->nab", roots, np.eye(F.shape[1]))
     shifted = np.exp(F - F.max(axis=1, keepdims=True))
     p = shifted / shifted.sum(axis=1, keepdims=True)
     H = np.einsum("na,ab->nab", p, np.eye(F.shape[1])) - p[:, :, None] * p[:, None, :]

@@ -71,6 +71,7 @@ GOLDEN: dict[str, tuple[Any, Any, dict[str, Any], float]] = {
     ),
 }  # fmt: skip
 SIGNS = np.sign(Y2)
+CLASSES = {"loss": "cross_entropy"}
 OTHERS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "gated": (A2, Y2, {"neurons": "gated"}),
     "gated, after": (F1, YF, {"neurons": "gated", "position": "after"}),
@@ -86,6 +87,15 @@ OTHERS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     ),
     "patches, two outputs": (D1, one_hot(0, 1, 0, 1), {}),
     "cross-entropy, three outputs": (B2, [0, 1, 2, 0, 1, 2], {"loss": "cross_entropy"}),
+    "logistic, three outputs": (B2, 2 * one_hot(0, 1, 2, 0, 1, 2) - 1, {"loss": "logistic"}),
+    "logistic, adaptive": (
+        A2,
+        SIGNS,
+        {"loss": "logistic", "arrangements": "adaptive", "tolerance": 1e-3},
+    ),
+    "gated, three outputs": (A2, one_hot(0, 1, 2, 0, 1, 2, 0), {"neurons": "gated"}),
+    "gated, patches": (D1, [1, -1, 0.5, 2], {"neurons": "gated"}),
+    "gated, cross-entropy": (A2, [0, 1, 2, 0, 1, 2, 0], {"neurons": "gated"} | CLASSES),
     "no neuron": (A2, Y2, {"weight_decay": 1e3}),
 }
 _SOLVED: dict[str, Result] = {}

@@ -35,10 +35,6 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"X": A2, "Y": np.ones((7, 2))}, {"position": "after"}, "position='after' takes one output",
     ),
     "after, cut": (ROWS, {"position": "after", "n_directions": 1}, "n_directions cuts the whiten"),
-    "gated, two outputs": (
-        {"X": A2, "Y": np.ones((7, 2))}, {"neurons": "gated", "arrangements": "sampled"},
-        "neurons='gated' takes one output",
-    ),
     "all faces": (
         {"X": np.random.default_rng(0).standard_normal((20, 6)), "Y": np.ones((20, 2))},
         {"arrangements": "all"}, "enumerates faces up to 3 directions, got 6",

@@ -123,15 +123,12 @@ def program_of(spec: Spec, at: Setting) -> AbstractConvexProgram:
         raise SpecError(f"hidden_layers={spec.hidden_layers} {why_no_closed_form(spec, at)}")
     if spec.position == "after":
         return _after(spec, at)
-    if at.targets.shape[1] > 1 or at.features.ndim > 2:
+    free = spec.arrangements == "adaptive"
+    other_loss = spec.loss != "squared"
+    if at.targets.shape[1] > 1 or at.features.ndim > 2 or (free and other_loss):
         return _vector(spec, at)
     y = np.ascontiguousarray(at.targets[:, 0])
-    if spec.arrangements == "adaptive":
-        if spec.loss != "squared":
-            raise SpecError(
-                f"arrangements='adaptive' takes loss='squared' for one output, got {spec.loss!r}; "
-                "use arrangements='sampled'"
-            )
+    if free:
         return NeuronProgram(at.features, y, spec.weight_decay)
     kind = GatedProgram if spec.neurons == "gated" else ReluProgram
     program = kind(at.features, y, patterns_for(spec, at), spec.weight_decay)
@@ -146,14 +143,17 @@ def _vector(spec: Spec, at: Setting) -> AbstractConvexProgram:
     from convexviz.core.dual_norm import AllFaces
     from convexviz.core.faces import MAX_RANK
     from convexviz.core.free_norm import FreeNorm
+    from convexviz.core.nuclear import NuclearProgram
     from convexviz.core.readout import Pooled, Rows
     from convexviz.core.vector import VectorProgram
 
     width = at.features.shape[-1]
+    rows = at.features.reshape(-1, width)
+    readout = Pooled(at.features.shape[1]) if at.features.ndim > 2 else Rows()
+    loss = loss_named(spec.loss)
     if spec.neurons == "gated":
-        raise SpecError(
-            "neurons='gated' takes one output and rows X (n, d); use neurons='relu' for several "
-            "outputs or patches"
+        return NuclearProgram(
+            rows, at.targets, patterns_for(spec, at), spec.weight_decay, readout, loss
         )
     if spec.arrangements == "sampled":
         raise SpecError(
@@ -166,11 +166,7 @@ def _vector(spec: Spec, at: Setting) -> AbstractConvexProgram:
             f"{MAX_RANK - 1} directions, got {width - 1}; use n_directions={MAX_RANK - 1} or "
             "arrangements='adaptive'"
         )
-    rows = at.features.reshape(-1, width)
     norm = AllFaces(rows) if spec.arrangements == "all" else FreeNorm(rows)
-    pooled = at.features.ndim > 2
-    readout = Pooled(at.features.shape[1]) if pooled else Rows()
-    loss = loss_named(spec.loss)
     return VectorProgram(rows, at.targets, spec.weight_decay, norm, readout, loss)
 
 

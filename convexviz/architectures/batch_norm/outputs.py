@@ -24,6 +24,7 @@ from convexviz.core.free_norm import ascend
 from convexviz.core.loss_program import LossProgram
 from convexviz.core.losses import loss_named
 from convexviz.core.neurons import NeuronProgram
+from convexviz.core.nuclear import NuclearProgram
 from convexviz.core.orthonormal import OrthonormalProgram, dual_norm
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution
@@ -167,7 +168,7 @@ def recompute(
     if "witness" in arrays and isinstance(program, LossProgram):
         dual = max(certificate.dual, program.bound(arrays["witness"]))
         certificate = replace(certificate, dual=min(dual, certificate.primal))
-    norms = group_norms(afresh, variables)
+    norms = group_norms(spec, afresh, variables)
     if "class_outputs" not in afresh and "gates" not in afresh:
         width = at.features.shape[-1]
         norms = np.linalg.norm(variables[:, :width], axis=1)
@@ -194,6 +195,8 @@ def _variables(
     if isinstance(program, VectorProgram):
         return np.hstack([U.T, V])
     owner, P = arrays["gate_of_neuron"], afresh["gates"].shape[1]
+    if isinstance(program, NuclearProgram):
+        return program.blocks(U.T, V, owner)
     if spec.neurons == "gated":
         W = np.zeros((P, len(U)))
         W[owner] = groups * np.sign(V)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from convexviz.architectures import base
 from convexviz.architectures.spec import Param
@@ -110,6 +111,15 @@ class Spec(base.Spec):
         int, Param("seed", 0, 2**31 - 1, help="Training samples and gates are drawn from it.")
     ] = 0
     tolerance: Annotated[float, Param("relative gap to reach", 1e-10, 0.1, log=True)] = 1e-6
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Spec:
+        """The spec with these fields, the others at their defaults; gated neurons, whose gates
+        are given, sample theirs unless patterns are asked for.
+        """
+        if fields.get("neurons") == "gated":
+            fields = {"arrangements": "sampled", **fields}
+        return super().of(fields)
 
     def __post_init__(self) -> None:
         base.Spec.__post_init__(self)
