@@ -9,14 +9,14 @@ Ergen, Neural Networks are Convex Regularizers, ICML 2020, Theorem 1).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from convexviz.core.arrangements import enumerate_all
-from convexviz.core.bounds import network_lower_bound
+from convexviz.core.arrangements import count_at_most, enumerate_all
+from convexviz.core.bounds import dual_value, network_lower_bound
 from convexviz.core.network import Network
 from convexviz.core.neurons_kernels import residual_and_correlations, squared_loss
 from convexviz.core.program import AbstractConvexProgram
@@ -27,6 +27,9 @@ from convexviz.errors import DataError, IncompatibleSolver, SpecError
 if TYPE_CHECKING:
     import cvxpy as cp
 
+    from convexviz.core.relu import ReluProgram
+
+FEW_ROWS, FEW_PATTERNS = 2000, 1000  # up to here every pattern is visited, in well under a second
 REFERENCE_ROWS = 12  # every pattern is enumerated for the reference; beyond, minutes
 
 
@@ -44,6 +47,7 @@ class NeuronProgram(AbstractConvexProgram):
     X: Float[np.ndarray, "n d"]
     y: Float[np.ndarray, " n"]
     weight_decay: float
+    _all: list[ReluProgram | None] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.weight_decay) and self.weight_decay >= 0):
@@ -65,6 +69,21 @@ class NeuronProgram(AbstractConvexProgram):
     def with_weight_decay(self, weight_decay: float) -> NeuronProgram:
         """The same data at another weight decay."""
         return replace(self, weight_decay=weight_decay)
+
+    @property
+    def on_all_patterns(self) -> ReluProgram | None:
+        """The convex program with the same optimum, where all patterns of X are few enough."""
+        if not self._all:
+            self._all.append(self._enumerated())
+        known = self._all[0]
+        return known and known.with_weight_decay(self.weight_decay)
+
+    def _enumerated(self) -> ReluProgram | None:
+        from convexviz.core.relu import ReluProgram
+
+        if len(self.X) > FEW_ROWS or count_at_most(self.X) > FEW_PATTERNS:
+            return None
+        return ReluProgram(self.X, self.y, enumerate_all(self.X), self.weight_decay)
 
     def objective(self, variables: Float[np.ndarray, "m d1"]) -> float:
         """F; `inf` where a sign is not +-1 or a value is not finite."""
@@ -90,11 +109,19 @@ class NeuronProgram(AbstractConvexProgram):
         return out
 
     def certify(self, variables: Float[np.ndarray, "m d1"]) -> Certificate:
-        """F, and the pattern-free lower bound on every ReLU network's F from its residual."""
+        """F, and a lower bound on every ReLU network's F from its residual.
+
+        Where the patterns are few each is visited, and the bound is the best for this residual;
+        elsewhere it is the pattern-free one.
+        """
         primal = self.objective(variables)
         if not np.isfinite(primal):
             return Certificate(primal, 0.0, Scope.RELU_NETWORK)
-        dual = network_lower_bound(self.X, self.y, self.residual(variables), self.weight_decay)
+        r, every = self.residual(variables), self.on_all_patterns
+        if every is None:
+            dual = network_lower_bound(self.X, self.y, r, self.weight_decay)
+        else:
+            dual = dual_value(self.y, r, every.largest_correlation(r), self.weight_decay)
         # Every objective is at least 0, so 0 is a bound; a true bound is never above F.
         return Certificate(primal, min(max(dual, 0.0), primal), Scope.RELU_NETWORK)
 

@@ -108,6 +108,8 @@ class Adaptive(AbstractSolver):
         rng = copy.deepcopy(self.rng)  # a solve leaves the solver as it was
         scaled = Scaled.of(program)
         run = Run(program, scaled, Monitor(self.tolerance, on_iteration), self.max_seconds)
+        if small.exact(run, self.max_neurons):
+            return run.finish()
         if warm is not None:
             neurons = scaled.neurons(warm)
         elif len(program.y) > 2 * _COARSE:

@@ -76,7 +76,10 @@ class Run:
 
     def offer(self, neurons: Neurons) -> None:
         """Keeps the network if it is the best one yet."""
-        variables = self.scaled.variables(neurons)
+        self.offer_point(self.scaled.variables(neurons))
+
+    def offer_point(self, variables: Float[np.ndarray, "m d1"]) -> None:
+        """The same for weights and signs in the program's units."""
         value = self.program.objective(variables)
         if value < self.primal:
             self.best, self.primal = variables, value
@@ -88,9 +91,15 @@ class Run:
     def tick(self) -> bool:
         """Reports the best point; True where the solve must stop."""
         if not self.stopped:
-            self.stopped = self.monitor.record(self.certificate)
-            self.stopped |= time.perf_counter() - self.started > self.max_seconds
+            self.hear(self.certificate)
+            self.stopped |= self.certificate.relative_gap <= self.monitor.tolerance
         return self.stopped
+
+    def hear(self, certificate: Certificate) -> None:
+        """Reports how far another solver is, which counts for nothing but the clock and Cancel."""
+        self.monitor.record(certificate)
+        late = time.perf_counter() - self.started > self.max_seconds
+        self.stopped = self.monitor.cancelled or late
 
     @property
     def certificate(self) -> Certificate:

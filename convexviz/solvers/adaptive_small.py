@@ -1,4 +1,4 @@
-"""Few rows: the exact convex program on the patterns around the neurons.
+"""Few patterns: the exact convex program on all of them; few rows: on those around the neurons.
 
 There the objective has kinks that descent cannot pass: an optimal neuron often has rows exactly
 on its boundary. The convex program on given patterns does not mind.
@@ -9,11 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from convexviz.core.arrangements import Arrangements, patterns_of
-from convexviz.core.neurons import directions
+from convexviz.core.neurons import directions, join, lengths
 from convexviz.core.relu import ReluProgram
+from convexviz.core.solution import Certificate, Progress, Scope
 from convexviz.core.types import Array
+from convexviz.errors import Cancelled
 from convexviz.solvers.adaptive_oracle import Maxima
 from convexviz.solvers.adaptive_refine import Neurons, Training, evaluate
+from convexviz.solvers.adaptive_run import Run
 from convexviz.solvers.constrained import ActiveSet
 
 ROWS = 24  # up to here; beyond, single rows no longer matter and the cones cost more than descent
@@ -21,6 +24,27 @@ _NUDGES = (1e-3, 1e-2, 1e-1, 0.5)  # of a unit vector, each in several direction
 _COPIES = 6
 _GATES = 24  # neurons and maxima whose neighbourhood is tried
 _PATTERNS = 64
+
+
+def exact(run: Run, max_neurons: int) -> bool:
+    """Offers the proved optimum where all patterns are few; True where that ends the solve."""
+    if run.program.weight_decay == 0 or (program := run.program.on_all_patterns) is None:
+        return False
+
+    def told(progress: Progress) -> None:
+        run.hear(Certificate(progress.primal, progress.dual, Scope.RELU_NETWORK))
+        if run.stopped:
+            raise Cancelled
+
+    solver = ActiveSet(tolerance=run.monitor.tolerance)
+    found = solver.solve(program, on_iteration=told).variables.reshape(-1, program.X.shape[1])
+    signs = np.repeat([1.0, -1.0], len(found) // 2)
+    variables = join(found, signs)[lengths(found) > 0]
+    if len(variables) <= max_neurons:
+        run.offer_point(variables)
+        run.certify()
+        run.tick()
+    return run.stopped
 
 
 def polish(
