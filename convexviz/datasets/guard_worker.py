@@ -22,6 +22,7 @@ _MEMORY = 448 << 20  # on top of what the imports took, so that the whole stays 
 _CPU_SECONDS = 9.0
 _READERS = {
     "picture": "convexviz.datasets.uploads_pictures",
+    "colour": "convexviz.datasets.uploads_colour",
     "npy": "convexviz.datasets.uploads_numpy",
     "npz": "convexviz.datasets.uploads_numpy",
     "fastmri": "convexviz.datasets.uploads_fastmri",
@@ -68,6 +69,8 @@ def read(request: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
         if kind in _ROWS:
             rows = reader.read(file, kind)
             return rows.facts(), rows.flat()
+        if kind == "colour":
+            return {}, reader.read(file, int(request["side"]))
         if request["wanted"] is None:
             return reader.describe(file, kind).plain(), None
         wanted = Wanted.of(request["wanted"])

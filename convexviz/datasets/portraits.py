@@ -1,7 +1,8 @@
 """Images as rows for a generator: 8x8 digits, 25x25 faces, and the spectrum of a set of portraits.
 
 The portraits themselves do not ship. What ships is what a quadratic discriminator sees of them:
-their mean, their leading directions (8 bits a pixel) and their singular values; `learn` makes it.
+their mean, their leading directions (8 bits a pixel) and their singular values, and what was
+measured with them; `experiments/faces.py` makes it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -42,13 +44,16 @@ class Portraits:
     shape: tuple[int, int, int]
     n_images: int
     held_out: Float[np.ndarray, "m d"]
+    digest: str = ""  # of a visitor's own
 
 
-def _portraits(train: np.ndarray, test: np.ndarray) -> Portraits:
+def portraits_of(train: np.ndarray, test: np.ndarray, digest: str = "") -> Portraits:
+    """Images (n, h, w) or (n, h, w, channels) in [0, 1], and others to hold out."""
     shape = (*train.shape[1:3], train.shape[3] if train.ndim == 4 else 1)
-    flat, other = train.reshape(len(train), -1), test.reshape(len(test), -1)
+    flat = train.reshape(len(train), -1)
+    other = test.reshape(len(test), flat.shape[1])
     mean = flat.mean(axis=0)
-    return Portraits(flat - mean, mean, shape, len(flat), other - mean)
+    return Portraits(flat - mean, mean, shape, len(flat), other - mean, digest)
 
 
 @cache
@@ -57,7 +62,7 @@ def handwriting() -> Portraits:
     from sklearn.datasets import load_digits
 
     images = load_digits().images / 16.0
-    return _portraits(images[:1500], images[1500:])
+    return portraits_of(images[:1500], images[1500:])
 
 
 @cache
@@ -66,36 +71,51 @@ def lfw() -> Portraits:
     import skimage.data
 
     images = np.asarray(skimage.data.lfw_subset()[:100], dtype=float)
-    return _portraits(images[:80], images[80:])
+    return portraits_of(images[:80], images[80:])
 
 
 @cache
 def faces() -> Portraits:
-    """The stored spectrum of the Face Research Lab London Set: directions times singular values."""
-    stored = read_npz(FACES)
-    directions = stored["directions"] * stored["scale"][:, None]
-    X = stored["singular_values"][: len(directions), None] * directions
+    """The stored spectrum of the Face Research Lab London Set: directions times singular values.
+
+    Eight bits turn the directions by less than a percent; the nearest orthonormal ones replace
+    them, so that the singular values of the rows are those that are stored.
+    """
+    stored = stored_faces()
+    left, _, right = np.linalg.svd(
+        stored["directions"] * stored["scale"][:, None], full_matrices=False
+    )
+    X = stored["singular_values"][: len(left), None] * (left @ right)
     none = np.zeros((0, X.shape[1]))
     return Portraits(
         X, stored["mean"].astype(float), (SIDE, SIDE, 3), int(stored["n_images"]), none
     )
 
 
-def learn(images: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
-    """What ships of (n, 128, 128, 3) portraits: see the module; no image can be made of it again,
-    for it does not say how the directions add up to any of them.
-    """
+@cache
+def stored_faces() -> dict[str, NDArray[Any]]:
+    """The arrays of the file that ships, read-only by convention."""
+    return read_npz(FACES)
+
+
+def small(images: NDArray[np.uint8]) -> Float[np.ndarray, "n s s 3"]:
+    """The faces of (n, 128, 128, 3) portraits, 64 x 64, in [0, 1]."""
     from PIL import Image
 
     resample = Image.Resampling.LANCZOS
-    small = [
-        np.asarray(Image.fromarray(x[CROP, CROP]).resize((SIDE, SIDE), resample)) for x in images
-    ]
-    rows = np.array(small).reshape(len(images), -1) / 255.0
+    cropped = [Image.fromarray(x[CROP, CROP]).resize((SIDE, SIDE), resample) for x in images]
+    return np.array([np.asarray(x) for x in cropped]) / 255.0
+
+
+def spectrum(
+    images: Float[np.ndarray, "n h w c"], count: int = DIRECTIONS
+) -> dict[str, NDArray[Any]]:
+    """Mean, leading directions in 8 bits and all singular values of centred images."""
+    rows = images.reshape(len(images), -1)
     mean = rows.mean(axis=0)
     _, singular, V = np.linalg.svd(rows - mean, full_matrices=False)
-    few = V[:DIRECTIONS]
-    scale = np.abs(few).max(axis=1) / 127
+    few = V[:count]
+    scale = np.maximum(np.abs(few).max(axis=1), 1e-12) / 127
     return {
         "directions": np.round(few / scale[:, None]).astype(np.int8),
         "scale": scale,

@@ -24,7 +24,7 @@ _STRIP = 256
 _GREY_16 = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def _opened(file: IO[bytes]) -> Image.Image:
+def opened(file: IO[bytes]) -> Image.Image:
     """The picture with its header read and no pixel decoded."""
     Image.MAX_IMAGE_PIXELS = None  # its own check warns at three times what is allowed here
     image = Image.open(file, formats=FORMATS)
@@ -39,7 +39,7 @@ def _opened(file: IO[bytes]) -> Image.Image:
 
 def describe(file: IO[bytes], _kind: str) -> Contents:
     """What the headers say that the file holds."""
-    image = _opened(file)
+    image = opened(file)
     says = "grey levels in [0, 1]" if image.mode in ("1", "L", *_GREY_16) else "luminance in [0, 1]"
     warnings = []
     if getattr(image, "n_frames", 1) > 1:
@@ -56,7 +56,7 @@ def load(file: IO[bytes], _kind: str, wanted: Wanted) -> list[Num[np.ndarray, "h
     """The images wanted, each in [0, 1]."""
     for index in wanted.slices:
         check_index(index, 1)
-    image = _opened(file)
+    image = opened(file)
     image.load()
     levels, white = _levels(image)
     # Smaller first: 25 million pixels as float64 are 200 MB.

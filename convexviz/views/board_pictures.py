@@ -179,8 +179,10 @@ class Factors(AbstractPanel):
         mean: (h, w, channels), 0..255.
         directions, scale: U_i = scale_i * directions_i, (k, h, w, channels) int8 and (k,).
         strength: s2 of each direction, in decreasing order.
-        latents: (count, k).
+        latents: (count, k), or (sets, count, k) where the variable `sets` says which.
         rule: `soft`: gain sqrt(max(s2 - variable, 0) / n); `hard`: sqrt(s2 / n) of the first.
+        written: a number under each tile, in hundredths, (sets, states, count) with `at`.
+        ends: the variable with two tiles, which a click on a tile changes.
     """
 
     kind: ClassVar[str] = "tiles"
@@ -197,11 +199,17 @@ class Factors(AbstractPanel):
     across_phone: int | None = None
     labels: tuple[str, ...] = ()
     each: str = "picture"
+    sets: str | None = None
+    written: NDArray[np.uint16] | None = None
+    at: tuple[float, ...] | None = None
+    ends: str | None = None
 
     def sizes(self) -> Meta:
         """How many pictures, their sides, and that they are sums."""
         h, w, channels = self.mean.shape
-        return {"form": "factors", "count": len(self.latents), "h": h, "w": w, "channels": channels}
+        count, states = self.latents.shape[-2], len(self.at or ())
+        sides = {"h": h, "w": w, "channels": channels}
+        return {"form": "factors", "count": count, "states": states, **sides}
 
 
 def shades(pictures: NDArray[Any]) -> NDArray[np.int8]:

@@ -65,7 +65,8 @@ def _starts(arch: Architecture, opening: Mapping[str, Any]) -> _Starts:
 
 def _shown(arch: Architecture) -> list[Field]:
     """The parameters that have a control here: not the slider's, nor those of the hero."""
-    elsewhere = ("weight_decay", *heroes.of(arch.name).holds)
+    hero = heroes.of(arch.name)
+    elsewhere = ("weight_decay", *hero.holds, *hero.fixes())
     fields = params(arch.spec).values()
     return [field for field in fields if field.param.on_page and field.name not in elsewhere]
 

@@ -39,6 +39,7 @@ def show(name: str) -> None:
     with tools:
         wanted, exported = toolbar(arch)
     result = None
+    ahead = isinstance(wanted, Wanted) and hero.ahead()
     if isinstance(wanted, Wanted):
         found = library.find(arch.name, wanted.family) or _live(wanted)
         if isinstance(found, str):
@@ -54,7 +55,7 @@ def show(name: str) -> None:
         return
     if isinstance(wanted, Wanted) and result is not None:
         st.session_state[f"{arch.name}.last"] = wanted.family
-    here = _hero(arch, shown)
+    here = _hero(arch, shown, ahead=ahead)
     with exported:
         exports.menu(here, f"{arch.name}.export")
 
@@ -68,7 +69,9 @@ def _live(wanted: Wanted) -> Result | str | None:
         solved = path.solve_path(request(wanted.arch.name, arrays, wanted.fields))
     except ConvexvizError as error:
         return str(error)
-    library.live().put(wanted.family, solved)
+    size = sum(array.nbytes for array in (*solved.arrays.values(), *solved.data.values()))
+    place = library.live() if size < library.LARGE else library.private()
+    place.put(wanted.family, solved)
     return solved
 
 
@@ -132,12 +135,13 @@ def _last(arch: Architecture) -> Result | None:
     return None
 
 
-def _hero(arch: Architecture, result: Result) -> Result:
-    """The hero, the story and the figures; returns the result under the slider."""
+def _hero(arch: Architecture, result: Result, *, ahead: bool) -> Result:
+    """The hero, unless it went ahead, the story and the figures; the result under the slider."""
     st.session_state[f"{arch.name}.visited"] = True
     name = f"{arch.name}.weight_decay"
     index = _index(result, st.query_params.get(name))
-    index = heroes.of(arch.name).show(result, index)
+    if not ahead:
+        index = heroes.of(arch.name).show(result, index)
     digest = result.provenance["data_sha256"]
     given = result.provenance["dataset"] == "given"
     family = precomputed.family(arch.name, result.spec, digest if given else "")

@@ -13,6 +13,7 @@ from convexviz.experiments.result import Result
 from convexviz.views.memory import LastFew
 
 PRIVATE, LIVE = 8, 128  # images are large; what solves at once is small
+LARGE = 4 << 20  # bytes
 
 
 def stored_file(architecture: str, name: str) -> Path:

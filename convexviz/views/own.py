@@ -9,7 +9,7 @@ import streamlit as st
 
 from convexviz.architectures.base import Architecture
 from convexviz.experiments.key import sha256_of
-from convexviz.views import controls, own_images, own_rows
+from convexviz.views import controls, heroes, own_images, own_pictures, own_rows
 
 Make = Callable[[Any], Mapping[str, Any]]
 
@@ -24,6 +24,8 @@ def chooser(arch: Architecture, seed: int) -> Make | None:
     slot, version = f"{arch.name}.own", controls.version(arch.name)  # Reset lets go of the file
     make: Make | None = None
     if arch.from_images is None:
+        if heroes.of(arch.name).pictures:
+            own_pictures.chooser(arch.name)
         arrays = own_rows.chooser(arch, slot, version, seed)
         make = None if arrays is None else lambda _spec: arrays
     else:

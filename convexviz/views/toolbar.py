@@ -15,8 +15,6 @@ from convexviz.experiments import precomputed
 from convexviz.views import controls, heroes, own
 from convexviz.views.share import share
 
-LIVE_SECONDS = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -33,7 +31,7 @@ class Wanted:
         if self.arch.seconds is None:
             return False
         arrays = self.arrays if self.arrays is not None else self.arch.load(self.spec)
-        return self.arch.seconds(self.spec, arrays) < LIVE_SECONDS
+        return self.arch.seconds(self.spec, arrays) < heroes.of(self.arch.name).live_seconds
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -55,6 +53,7 @@ def toolbar(arch: Architecture) -> tuple[Wanted | str, DeltaGenerator]:
         fields[name] = controls.held(arch, name, opening(arch, name))
     with st.popover(own.title(arch), width="content"):
         mine = own.chooser(arch, int(fields.get("seed", 0)))
+    fields |= hero.fixes()
     with st.popover("Export", width="content"):
         exported = st.container()
     st.button("Reset", key="reset." + arch.name, on_click=_reset, args=(arch,))

@@ -21,21 +21,31 @@ def test_rows_are_centred_images(name: str) -> None:
         assert len(found.held_out)
 
 
-def test_what_ships_of_the_faces_is_their_spectrum() -> None:
+def test_what_ships_of_the_faces_is_their_spectrum_and_measures() -> None:
     found = portraits.faces()
     stored = np.load(portraits.FACES, allow_pickle=False)
-    assert portraits.FACES.stat().st_size < 3e6
-    assert found.n_images == 204
+    assert portraits.FACES.stat().st_size < 1.5e6
+    assert found.n_images == 170
     assert len(found.X) == 101
     singular = np.linalg.svd(found.X, compute_uv=False)
-    # Eight bits a pixel turn the directions by less than a percent.
-    np.testing.assert_allclose(singular, stored["singular_values"][:101], rtol=0.01)
+    np.testing.assert_allclose(singular, stored["singular_values"][:101], rtol=1e-9)
+    V = stored["directions"] * stored["scale"][:, None]
+    turned = found.X / singular[:, None] - V  # eight bits a pixel
+    assert np.linalg.norm(turned, axis=1).max() < 0.02
+    assert set(stored) == {
+        "directions", "scale", "singular_values", "mean", "n_images", "latents", "nearest",
+        "held_out", "stage_kept", "stage_f_over_beta",
+        *(f"stage_{side}" for side in (4, 8, 16, 32, 64)),
+    }  # fmt: skip
+    np.testing.assert_allclose(stored["stage_f_over_beta"], 1.0, atol=1e-8)
 
 
-def test_learning_keeps_the_leading_directions() -> None:
+def test_a_spectrum_keeps_the_leading_directions() -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (12, 128, 128, 3), dtype=np.uint8)
-    learned = portraits.learn(images)
+    small = portraits.small(images)
+    assert small.shape == (12, 64, 64, 3)
+    learned = portraits.spectrum(small)
     assert learned["directions"].dtype == np.int8
     singular = learned["singular_values"]
     assert (np.diff(singular) <= 0).all()
@@ -43,7 +53,7 @@ def test_learning_keeps_the_leading_directions() -> None:
     np.testing.assert_allclose(V[:5] @ V[:5].T, np.eye(5), atol=0.05)
 
 
-# Over 2 s: 204 samples of 12,288 values each.
+# Over 2 s: 170 samples of 12,288 values each.
 def test_forty_directions_of_the_faces_are_kept_and_certified() -> None:
     beta = float(np.linalg.svd(portraits.faces().X, compute_uv=False)[40] ** 2)
     result = convexviz.solve(
@@ -54,4 +64,4 @@ def test_forty_directions_of_the_faces_are_kept_and_certified() -> None:
     assert result.certificate.relative_gap < 1e-9
     Z = np.random.default_rng(1).standard_normal((300, 60))
     made = np.square(result.network.predict(Z)).sum() / 300
-    assert made == pytest.approx(result.certificate.primal / 204, rel=0.1)  # of 300 draws
+    assert made == pytest.approx(result.certificate.primal / 170, rel=0.1)  # of 300 draws

@@ -24,6 +24,16 @@ def _no_change() -> None:
     """It holds nothing."""
 
 
+def _nothing_fixed() -> Mapping[str, Any]:
+    """It leaves every field to the settings."""
+    return {}
+
+
+def _not_ahead() -> bool:
+    """It draws results."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A named start: the parameters that differ from how the page opens, and one short sentence."""
@@ -48,6 +58,10 @@ class Hero:
         examples: what the page offers to begin with, the way it opens first.
         listen: puts what the visitor moved in it into the address; called before anything else.
         reset: lets go of what the visitor moved in it; Reset and the story's cards call it.
+        fixes: fields that it decides now, so that Settings has none of them.
+        ahead: draws it before anything is solved, where it needs no result; whether it did.
+        live_seconds: what is solved in less is solved while the page is drawn.
+        pictures: whether the visitor's own data may be a folder of pictures.
     """
 
     sentence: str
@@ -58,3 +72,7 @@ class Hero:
     examples: tuple[Example, ...] = ()
     listen: Callable[[], None] = _no_change
     reset: Callable[[], None] = _no_change
+    fixes: Callable[[], Mapping[str, Any]] = _nothing_fixed
+    ahead: Callable[[], bool] = _not_ahead
+    live_seconds: float = 0.1
+    pictures: bool = False

@@ -12,11 +12,12 @@ from convexviz import architectures
 from convexviz.architectures import quiz
 from convexviz.architectures.quiz import Quiz
 from convexviz.architectures.wgan.build import beside
-from convexviz.architectures.wgan.spec import DISCRIMINATORS, GIVEN, PLANAR, TITLES, Spec
+from convexviz.architectures.wgan.spec import DISCRIMINATORS, GIVEN, IMAGES, PLANAR, TITLES, Spec
+from convexviz.datasets.portraits import Portraits
 from convexviz.errors import SpecError
 from convexviz.experiments import precomputed
 from convexviz.experiments.result import Result
-from convexviz.views import board, controls, library, wgan_board
+from convexviz.views import board, controls, library, own_pictures, wgan_board, wgan_face_mode
 from convexviz.views.heroes.base import Arrays, Hero
 from convexviz.views.wgan_board import BETA, CRITIC, DATA, POINTS
 from convexviz.views.wgan_points import read, write
@@ -58,6 +59,18 @@ def listen() -> None:
     moved = board.held(KEY)
     if not moved:
         return
+    before = _data()
+    chosen = moved.get(DATA, before)
+    if chosen != before and chosen in (*PLANAR, *IMAGES):
+        _hold("dataset", chosen)
+        st.session_state[OWN] = None
+        wgan_face_mode.forget()
+        if _pictures() is not None:
+            own_pictures.forget("wgan")
+        return
+    if wgan_face_mode.is_on(before):
+        wgan_face_mode.listen(moved, wgan_face_mode.gallery_of(before, _pictures()))
+        return
     critic = moved.get(CRITIC)
     if critic in CRITICS and critic != _critic():
         kind, bias, _ = CRITICS[critic]
@@ -65,15 +78,11 @@ def listen() -> None:
         _hold("bias", bias)
         _forget_beta()
         return
-    if moved.get(DATA) in PLANAR and moved[DATA] != _data():
-        _hold("dataset", moved[DATA])
-        st.session_state[OWN] = None
-        _forget_beta()
-        return
     points = moved.get(POINTS)
     if points is not None and SENT in st.session_state and points != st.session_state[SENT]:
         st.session_state[OWN] = points
-    _hold("weight_decay", float(moved[BETA]))
+    if BETA in moved:
+        _hold("weight_decay", float(moved[BETA]))
 
 
 def _forget_beta() -> None:
@@ -88,18 +97,44 @@ def _critic() -> str:
     return next((name for name, each in CRITICS.items() if each[:2] == wanted), str(wanted[0]))
 
 
+def _pictures() -> Portraits | None:
+    """The visitor's own pictures."""
+    return own_pictures.held("wgan")
+
+
 def _data() -> str:
+    if _pictures() is not None:
+        return wgan_face_mode.OWN
     return GIVEN if st.session_state.get(OWN) is not None else str(_held("dataset"))
 
 
 def arrays(fields: Mapping[str, Any]) -> Arrays | None:
-    """The visitor's points with noise of their own, or None."""
+    """The visitor's points with noise of their own, or their pictures, or None."""
+    pictures = _pictures()
+    if pictures is not None:
+        return wgan_face_mode.arrays(pictures, int(fields.get("seed", 0)))
     points = st.session_state.get(OWN)
     if points is None:
         return None
     spec = Spec.of({**architectures.get("wgan").stored[0], **fields})
     assert isinstance(spec, Spec)
     return beside(spec, np.array([point[:2] for point in points], dtype=float))
+
+
+def fixes() -> Mapping[str, Any]:
+    """What the face mode decides."""
+    data = _data()
+    return wgan_face_mode.fixes(data, _pictures()) if wgan_face_mode.is_on(data) else {}
+
+
+def ahead() -> bool:
+    """The face mode needs no result: every threshold has a closed form."""
+    data = _data()
+    if not wgan_face_mode.is_on(data):
+        return False
+    gallery = wgan_face_mode.gallery_of(data, _pictures())
+    wgan_face_mode.show(gallery, data, _data_options(data), KEY)
+    return True
 
 
 def show(result: Result, index: int) -> int:
@@ -131,7 +166,9 @@ def show(result: Result, index: int) -> int:
 def _data_options(data: str) -> list[tuple[str, str]]:
     titles = dict(zip((*PLANAR, GIVEN), TITLES, strict=False))
     found = [(name, titles[name]) for name in PLANAR]
-    return [*found, (GIVEN, "Yours")] if data == GIVEN else found
+    found += wgan_face_mode.TITLES.items()
+    own = {GIVEN: "Yours", wgan_face_mode.OWN: "Your pictures"}
+    return [*found, (data, own[data])] if data in own else found
 
 
 def _critic_options(critic: str) -> list[tuple[str, str]]:
@@ -166,6 +203,7 @@ def _question(result: Result, critic: str) -> tuple[Quiz, str] | None:
 def reset() -> None:
     """Let go of the visitor's points and moves."""
     board.forget(KEY)
+    own_pictures.forget("wgan")
     st.session_state[OWN] = None
     for name in (SENT, ASKED):
         st.session_state.pop(name, None)
@@ -191,4 +229,8 @@ HERO = Hero(
     arrays=arrays,
     listen=listen,
     reset=reset,
+    fixes=fixes,
+    ahead=ahead,
+    live_seconds=0.3,
+    pictures=True,
 )

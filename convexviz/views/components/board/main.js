@@ -6,6 +6,8 @@ function panelKinds() {
     plane: planePanel, spectrum: spectrumPanel, curve: curvePanel, player: playerPanel,
     tiles: tilesPanel, bars: barsPanel, marks: marksPanel, certificate: certificatePanel,
     say: sayPanel, slider: sliderPanel, choice: choicePanel, quiz: quizPanel,
+    between: betweenPanel, directions: directionsPanel, likeness: likenessPanel, strip: stripPanel,
+    button: buttonPanel,
   };
 }
 

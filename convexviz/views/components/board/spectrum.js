@@ -2,7 +2,12 @@
 
 /** How many values a cut keeps: the first k, or those above a threshold. */
 function keptOf(spec, values, now) {
-  return spec.mode === 'threshold' ? values.filter((v) => v > now).length : Math.round(now);
+  return spec.mode === 'threshold' ? values.filter((v) => isAbove(v, now)).length : Math.round(now);
+}
+
+/** Above a threshold that may be one of the values: they come in single precision. */
+function isAbove(value, threshold) {
+  return value > threshold * (1 + 1e-6);
 }
 
 function spectrumPanel(app, panel) {

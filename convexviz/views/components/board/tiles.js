@@ -5,15 +5,21 @@ function tilesPanel(app, panel) {
   grid.className = 'b-grid';
   panel.box.append(grid);
   Object.assign(panel, {grid, held: null});
+  if (panel.spec.ends) attachTiles(app, panel);
   const draw = () => {
     const {spec} = panel;
+    grid.classList.toggle('b-smooth', spec.channels === 3);
     grid.style.setProperty('--across', spec.across);
     grid.style.setProperty('--across-phone', spec.acrossPhone ?? Math.min(spec.across, 5));
     fillGrid(panel);
     if (spec.form === 'factors') drawFactors(panel);
     else drawFrames(panel);
   };
-  return {watch: () => [panel.spec.variable, ...(panel.spec.watch ?? [])], draw, refill: () => { panel.held = null; }};
+  const watch = () => {
+    const {variable, sets, ends, watch: more = []} = panel.spec;
+    return [variable, sets, ends, ...more].filter(Boolean);
+  };
+  return {watch, draw, refill: () => forgetFactors(panel), stop: () => clearTimeout(panel.settling)};
 }
 
 function fillGrid(panel) {
@@ -26,6 +32,11 @@ function fillGrid(panel) {
     const words = document.createElement('span');
     words.className = 'sub';
     cell.append(canvas, words);
+    if (spec.ends) {
+      cell.className = 'b-tile';
+      cell.setAttribute('role', 'button');
+      cell.tabIndex = 0;
+    }
     grid.append(cell);
   }
   [...grid.children].forEach((cell, i) => {
@@ -58,54 +69,147 @@ function gainsOf(panel) {
     ? Math.sqrt(Math.max(s2 - now, 0) / spec.n) : (i < now ? Math.sqrt(s2 / spec.n) : 0)));
 }
 
-/** mean + sum_i gain_i z_i U_i, all tiles; only directions whose change is seen are drawn again. */
-function drawFactors(panel) {
-  const {arrays, spec: {count, h, w, channels}} = panel;
+/** New contents: what was drawn stays where the factors are the same. */
+function forgetFactors(panel) {
+  const {held, arrays} = panel;
+  const same = (name) => {
+    const [a, b] = [held.from[name], arrays[name]];
+    return a.length === b.length && a.every((value, i) => value === b[i]);
+  };
+  if (held?.from && ['mean', 'strength', 'scale', 'latents', 'directions'].every(same)) held.from = arrays;
+  else panel.held = null;
+}
+
+/** Directions as they are added, and the largest value of each: made once. */
+function factorsOf(panel) {
+  const {arrays, spec: {h, w, channels}} = panel;
+  if (panel.held) return panel.held;
   const size = h * w * channels;
-  const gains = gainsOf(panel);
-  const k = gains.length;
-  let held = panel.held;
-  if (!held) {
-    const U = Float32Array.from(arrays.directions);
-    const tops = new Float32Array(k);
-    for (let i = 0; i < k; i++) {
-      const scale = arrays.scale[i];
-      for (let q = i * size; q < (i + 1) * size; q++) {
-        U[q] *= scale;
-        tops[i] = Math.max(tops[i], Math.abs(U[q]));
-      }
+  const k = arrays.strength.length;
+  const U = Float32Array.from(arrays.directions);
+  const tops = new Float32Array(k);
+  for (let i = 0; i < k; i++) {
+    const scale = arrays.scale[i];
+    for (let q = i * size; q < (i + 1) * size; q++) {
+      U[q] *= scale;
+      tops[i] = Math.max(tops[i], Math.abs(U[q]));
     }
-    held = panel.held = {U, tops, drawn: new Float32Array(k), sums: null, latents: null, redrawn: 0};
   }
-  const latents = panel.app.values[panel.spec.latents] ?? arrays.latents;
+  panel.held = {from: arrays, U, tops, size, k, drawn: new Float32Array(k), sums: null, latents: null, redrawn: 0};
+  return panel.held;
+}
+
+/** The latents of the tiles, (count, k): of the set that is on, where there are several. */
+function latentsOf(panel) {
+  const {app, arrays, spec: {count, sets, latents}} = panel;
+  const given = app.values[latents];
+  if (given || !sets) return given ?? arrays.latents;
+  const size = count * arrays.strength.length;
+  const at = Math.round(app.values[sets] ?? 0) % (arrays.latents.length / size);
+  if (panel.held?.set !== at || !panel.held.own) {
+    Object.assign(factorsOf(panel), {set: at, own: arrays.latents.subarray(at * size, (at + 1) * size)});
+  }
+  return panel.held.own;
+}
+
+/** sum += sum_j step_j U_j over the directions `on`, two at a time: the memory is the cost. */
+function addDirections(sum, {U, size}, on, steps) {
+  for (let j = 0; j + 1 < on.length; j += 2) {
+    const [a, b, s, t] = [on[j] * size, on[j + 1] * size, steps[j], steps[j + 1]];
+    for (let q = 0; q < size; q++) sum[q] += s * U[a + q] + t * U[b + q];
+  }
+  if (on.length % 2) {
+    const [a, s] = [on.at(-1) * size, steps.at(-1)];
+    for (let q = 0; q < size; q++) sum[q] += s * U[a + q];
+  }
+}
+
+const SEEN = 0.5;  // levels of 255: a change of a direction that is less is not drawn while dragging
+const SETTLE_MS = 250;
+
+/** mean + sum_i gain_i z_i U_i, all tiles; only directions whose change is seen are drawn again. */
+function drawFactors(panel, seen = SEEN) {
+  const {arrays, spec: {count}} = panel;
+  const gains = gainsOf(panel);
+  const held = factorsOf(panel);
+  const {k, drawn} = held;
+  const latents = latentsOf(panel);
   if (!held.sums || held.latents !== latents) {
     held.latents = latents;
     held.sums = Array.from({length: count}, () => Float32Array.from(arrays.mean));
-    held.drawn.fill(0);
+    held.largest = latents.reduce((most, z) => Math.max(most, Math.abs(z)), 0);
+    drawn.fill(0);
   }
-  let largest = 0;
-  for (const z of latents) largest = Math.max(largest, Math.abs(z));
   const changed = [];
+  let left = 0;
   for (let i = 0; i < k; i++) {
-    if (Math.abs(gains[i] - held.drawn[i]) * largest * held.tops[i] > 0.5) changed.push(i);
+    const change = Math.abs(gains[i] - drawn[i]) * held.largest * held.tops[i];
+    if (change > seen) changed.push(i);
+    else left += change;
   }
   held.redrawn = changed.length;
   for (let tile = 0; tile < count; tile++) {
-    const sum = held.sums[tile];
-    for (const i of changed) {
-      const step = (gains[i] - held.drawn[i]) * latents[tile * k + i];
-      const from = i * size;
-      for (let q = 0; q < size; q++) sum[q] += step * held.U[from + q];
+    if (changed.length) {
+      const steps = changed.map((i) => (gains[i] - drawn[i]) * latents[tile * k + i]);
+      addDirections(held.sums[tile], held, changed, steps);
     }
-    if (changed.length || !panel.grid.children[tile].dataset.drawn) paintTile(panel, tile, sum);
+    if (changed.length || !panel.grid.children[tile].dataset.drawn) paintTile(panel, tile, held.sums[tile]);
   }
-  for (const i of changed) held.drawn[i] = gains[i];
+  for (const i of changed) drawn[i] = gains[i];
+  clearTimeout(panel.settling);  // what was too little to see adds up: drawn once the hand rests
+  if (left > 0) panel.settling = setTimeout(() => drawFactors(panel, 0), SETTLE_MS);
+  writeTiles(panel);
+}
+
+/** The number under each tile, and which two are chosen. */
+function writeTiles(panel) {
+  const {app, arrays, grid, spec} = panel;
+  const {count, states, sets, ends} = spec;
+  const at = arrays.written ? frameOf(app, spec, states) : 0;
+  const set = Math.round(app.values[sets] ?? 0);
+  [...grid.children].forEach((cell, tile) => {
+    if (arrays.written) {
+      const value = arrays.written[(set * states + at) * count + tile] / 100;
+      cell.lastChild.textContent = value.toFixed(1);
+      cell.lastChild.hidden = false;
+    }
+    if (!ends) return;
+    const place = app.values[ends].indexOf(tile);
+    cell.dataset.end = place < 0 ? '' : 'AB'[place];
+    cell.setAttribute('aria-pressed', String(place >= 0));
+    cell.setAttribute('aria-label', `${spec.each} ${tile + 1}${arrays.written ? `, nearest real one at ${cell.lastChild.textContent}` : ''}`);
+  });
+}
+
+/** A click takes a tile in place of the one that was chosen longer ago; arrows walk the grid. */
+function attachTiles(app, panel) {
+  const {grid} = panel;
+  const tileOf = (event) => [...grid.children].indexOf(event.target.closest('.b-tile'));
+  const choose = (tile) => {
+    const [, later] = app.values[panel.spec.ends];
+    if (tile >= 0 && tile !== later) setValue(app, panel.spec.ends, [later, tile]);
+  };
+  grid.onclick = (event) => choose(tileOf(event));
+  grid.onkeydown = (event) => {
+    const across = getComputedStyle(grid).gridTemplateColumns.split(' ').length;
+    const step = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across}[event.key];
+    const tile = tileOf(event);
+    if (event.key === 'Enter' || event.key === ' ') choose(tile);
+    else if (step === undefined) return;
+    else grid.children[tile + step]?.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  };
 }
 
 function paintTile(panel, tile, sum) {
-  const {h, w, channels} = panel.spec;
-  const canvas = panel.grid.children[tile].firstChild;
   panel.grid.children[tile].dataset.drawn = 'true';
+  paintSum(panel.grid.children[tile].firstChild, panel, sum);
+}
+
+/** A sum of directions, in levels of 255, on a canvas of its size. */
+function paintSum(canvas, panel, sum) {
+  const {h, w, channels} = panel.spec;
   if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, {width: w, height: h});
   const picture = panel.picture ??= new ImageData(w, h);
   const {data} = picture;

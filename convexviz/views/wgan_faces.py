@@ -1,0 +1,244 @@
+"""The panels of the face mode: a spectrum with a threshold, and the pictures it lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from convexviz.architectures.quiz import Quiz
+from convexviz.experiments.gallery import EACH, Gallery
+from convexviz.figures import numbers
+from convexviz.views import certificate
+from convexviz.views.board_faces import Between, Button, Directions, Likeness, strip
+from convexviz.views.board_panels import AbstractPanel, Slot
+from convexviz.views.board_pictures import Factors, Spectrum
+from convexviz.views.board_small import Certificates, Choice, Question, Say
+from convexviz.views.wgan_board import BETA, DATA, Options
+from convexviz.views.wgan_states import Array
+
+DRAW, ENDS, SHARE = "draw", "ends", "share"
+WORDS = {"faces": "face", "lfw": "face", "handwriting": "digit"}
+ENDS_FIRST = [0, 1]
+LOW_KEPT = 3  # the threshold is dragged between this many directions and all
+
+
+def panels(
+    gallery: Gallery, data: Options, nearest: Sequence[tuple[Array, Array]] = ()
+) -> list[AbstractPanel]:
+    """Everything above the fold, and the strips below it."""
+    each = WORDS.get(gallery.name, "picture")
+    stops = tuple(sorted(gallery.stops))
+    found: list[AbstractPanel] = [
+        Choice(slot=Slot(id="data"), variable=DATA, options=tuple(data), label="Data"),
+        _spectrum(gallery, each, stops),
+        _grid(gallery, each),
+        Button(
+            slot=Slot(id="again", columns=6),
+            variable=DRAW,
+            count=len(gallery.latents),
+            words=f"New {each}s",
+            sweep=BETA,
+            stops=stops,
+            sweep_words="Sweep β",
+        ),
+        _likeness(gallery, each),
+        Between(
+            slot=Slot(
+                id="between",
+                title=f"From one {each} to another",
+                note=f"click a {each} to take it",
+                columns=6,
+            ),
+            source="faces",
+            ends=ENDS,
+            variable=SHARE,
+        ),
+        *([_nearest(nearest, each)] if nearest else []),
+        Say(slot=Slot(id="say"), texts=_said(gallery, stops, each), variable=BETA, at=stops),
+        _directions(gallery, each),
+        *_strips(gallery),
+        _certificates(gallery, stops),
+    ]
+    asked = question(gallery, each)
+    if asked is not None:
+        found.append(
+            Question(
+                slot=Slot(id="quiz", area="side"),
+                question=asked.question,
+                options=asked.options,
+                answer=asked.options.index(asked.answer),
+                why=asked.why,
+                hides=("likeness",),
+            )
+        )
+    return found
+
+
+def _spectrum(gallery: Gallery, each: str, stops: tuple[float, ...]) -> Spectrum:
+    shown = gallery.squares[: len(stops) + 1]
+    return Spectrum(
+        slot=Slot(
+            id="spectrum",
+            title=f"Variance of the real {each}s, by direction",
+            note="drag the line",
+            columns=6,
+        ),
+        values=shown,
+        variable=BETA,
+        mode="threshold",
+        words=("kept", "dropped"),
+        low=stops[0],
+        high=stops[max(len(stops) - LOW_KEPT, 0)],
+        stops=stops[: max(len(stops) - LOW_KEPT + 1, 1)],
+        height=11,
+        alt="Threshold beta on the variance by direction",
+    )
+
+
+def _grid(gallery: Gallery, each: str) -> Factors:
+    k = len(gallery.directions)
+    return Factors(
+        slot=Slot(
+            id="faces",
+            title=f"{EACH} generated {each}s",
+            note=f"distance to the nearest real {each}",
+            columns=6,
+            rows=4,
+        ),
+        mean=gallery.mean,
+        directions=gallery.directions,
+        scale=gallery.scale,
+        strength=gallery.squares[:k],
+        latents=gallery.latents,
+        n=gallery.n,
+        variable=BETA,
+        each=f"generated {each}",
+        sets=DRAW,
+        written=gallery.nearest,
+        at=gallery.stops,
+        ends=ENDS,
+    )
+
+
+def _likeness(gallery: Gallery, each: str) -> Likeness:
+    far = max(float(gallery.nearest.max()) / 100, float(gallery.held_out.max(initial=0.0)))
+    near = min(float(gallery.nearest.min()) / 100, float(gallery.held_out.min(initial=far)))
+    return Likeness(
+        slot=Slot(id="likeness", title="Is anything remembered?", columns=6),
+        source="faces",
+        variable=BETA,
+        held_out=gallery.held_out,
+        words=(f"generated {each}s", f"real {each}s that it never saw"),
+        x_range=(max(0.0, near - 0.08 * (far - near)), far + 0.04 * (far - near)),
+        x_label=f"distance to the nearest {each} it learned from",
+    )
+
+
+def _nearest(pairs: Sequence[tuple[Array, Array]], each: str) -> AbstractPanel:
+    """Both chosen pictures, each beside the real one that is nearest to it."""
+    flat = [picture for pair in pairs for picture in pair]
+    return strip(
+        [np.round(255 * picture.clip(0, 1)).astype(np.uint8) for picture in flat],
+        ("A", "nearest real", "B", "nearest real"),
+        slot=Slot(id="nearest", title=f"And the real {each} nearest to each", columns=6),
+        across=4,
+        across_phone=4,
+    )
+
+
+def _said(gallery: Gallery, stops: tuple[float, ...], each: str) -> tuple[str, ...]:
+    total = float(gallery.squares.sum())
+    found = []
+    for beta in stops:
+        made = gallery.certificate(beta).primal / total
+        kept = gallery.kept(beta)
+        found.append(
+            f"The generator keeps **{kept}** of {len(gallery.squares)} directions, takes β off "
+            f"each, and has **{numbers.share(made)}** of the variance of the real {each}s."
+        )
+    return tuple(found)
+
+
+def _directions(gallery: Gallery, each: str) -> Directions:
+    count = min(6, len(gallery.directions))
+    return Directions(
+        slot=Slot(
+            id="directions",
+            title=f"Mean {each}, leading directions",
+            note="2.5 deviations to each side",
+        ),
+        source="faces",
+        variable=BETA,
+        count=count,
+        across=2 * count + 1,
+    )
+
+
+def _strips(gallery: Gallery) -> list[AbstractPanel]:
+    if not gallery.stages:
+        return []
+    labels = tuple(words for words, _ in gallery.stages)
+    title = "Progressive: size, directions kept"
+    slot = Slot(id="stages", title=title, note=gallery.note)
+    return [
+        strip(
+            [picture for _, picture in gallery.stages],
+            labels,
+            slot=slot,
+            across=len(labels),
+            across_phone=len(labels) // 2,
+            each="stage",
+        )
+    ]
+
+
+def _certificates(gallery: Gallery, stops: tuple[float, ...]) -> Certificates:
+    foot = "In closed form from one singular value decomposition; every β is then free."
+    states = tuple(
+        certificate.fields(
+            gallery.certificate(beta),
+            tolerance=1e-6,
+            n_patterns=gallery.kept(beta),
+            foot=foot,
+        )
+        for beta in stops
+    )
+    return Certificates(
+        slot=Slot(id="certificate", area="side"), states=states, variable=BETA, at=stops
+    )
+
+
+def question(gallery: Gallery, each: str) -> Quiz | None:
+    """Whether what it draws is copied, answered by distances; None where nothing was held out."""
+    if len(gallery.held_out) < 5:
+        return None
+    at = gallery.stops.index(gallery.opening)
+    made, unseen = gallery.nearest[0, at] / 100, gallery.held_out
+    closer = int(np.sum(made < unseen.min()))
+    options = ("Yes, some", "No, none")
+    return Quiz(
+        question=f"Does it copy? Is any of these {EACH} {each}s nearer to one it learned from than "
+        f"any unseen {each} is?",
+        options=options,
+        answer=options[closer == 0],
+        why=f"**{closer}** of {EACH} are, at {made.min():.1f} against {unseen.min():.1f}. "
+        + (
+            "Blur is what makes them near: with fewer directions they come nearer still."
+            if closer
+            else f"Medians are {np.median(made):.1f} and {np.median(unseen):.1f}."
+        ),
+    )
+
+
+def values(gallery: Gallery, moved: Mapping[str, Any], beta: float, data: str) -> dict[str, Any]:
+    """Where the variables stand."""
+    ends = moved.get(ENDS, ENDS_FIRST)
+    return {
+        BETA: beta,
+        DATA: data,
+        DRAW: int(moved.get(DRAW, 0)) % len(gallery.latents),
+        ENDS: [int(end) % EACH for end in ends],
+        SHARE: float(moved.get(SHARE, 0.5)),
+    }
