@@ -29,15 +29,15 @@ def digit_classes(draw: Draw) -> Arrays:
     }
 
 
-def order(draw: Draw) -> Arrays:
-    """Sixteen directions of sizes 1 to 10^-1.5, of which the target holds equal parts."""
+def order(draw: Draw, decades: float = 1.5) -> Arrays:
+    """Sixteen directions of sizes 1 to 10^-decades, of which the target holds equal parts."""
     d = 16
     n = max(draw.rows(200, 100_000), d + 1)
     rng = np.random.default_rng(draw.seed)
     A = rng.standard_normal((n, d))
     U = np.linalg.svd(A - A.mean(axis=0), full_matrices=False)[0]
     V = np.linalg.qr(rng.standard_normal((d, d)))[0]
-    sizes = np.sqrt(n) * np.logspace(0, -1.5, d)
+    sizes = np.sqrt(n) * np.logspace(0, -decades, d)
     signs = rng.choice([-1.0, 1.0], d)
     return {"X": (U * sizes) @ V.T, "Y": np.sqrt(n / d) * (U @ signs)}
 

@@ -3,7 +3,8 @@
 A stored result is a path: one file serves every weight decay of a slider, so it is named by its
 family, the key of everything but weight decay and tolerance. It carries a race as well:
 `descent_objectives`, `descent_seconds` and whatever else descent records of itself, on the same
-objective, at the asked weight decay.
+objective, at the asked weight decay, and the baselines of its rows (`baseline_*`) where there are
+classes and rows held out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from convexviz import architectures
 from convexviz.errors import StoreError
-from convexviz.experiments import path, prove, store
+from convexviz.experiments import baselines, path, prove, store
 from convexviz.experiments.descent import descend
 from convexviz.experiments.key import key
 from convexviz.experiments.result import Result
@@ -79,4 +80,5 @@ def compute(
     runs = {f"descent_{name}": values for name, values in records.items()}
     if asked.arch.beside is not None:
         runs |= asked.arch.beside(asked.spec)
+    runs |= baselines.of(result.data, float(result.spec["weight_decay"]))
     return replace(result, arrays={**result.arrays, **runs})

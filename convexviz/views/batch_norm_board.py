@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from convexviz.architectures import quiz
 from convexviz.architectures.batch_norm import analysis
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
-from convexviz.views import batch_norm_descent, certificate
+from convexviz.views import batch_norm_descent as descent
+from convexviz.views import certificate
 from convexviz.views.batch_norm_cuts import Cut, rank
+from convexviz.views.batch_norm_runs import Race
 from convexviz.views.board_panels import AbstractPanel, Slot
 from convexviz.views.board_pictures import Curves, Frames, Series, Spectrum, shades
 from convexviz.views.board_small import Certificates, Question, Say, Slider
@@ -21,20 +24,41 @@ from convexviz.views.board_small import Certificates, Question, Say, Slider
 K, BETA = "k", "beta"  # the variables that the panels share
 MOST_FILTERS = 10
 SMALLEST_SIDE, FEWEST_ACROSS = 6, 5
+NEAR = 0.06  # baselines as near as that share one label
 
 
-def panels(result: Result, cuts: Sequence[Cut], decays: Sequence[float]) -> list[AbstractPanel]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the lab knows of the rows on screen.
+
+    Attributes:
+        result: at the cut that is asked for.
+        whole: keeps every direction, or None.
+        cuts: the solved ones, at the weight decay of the slider; `raced` at that of the race.
+        baselines: as `experiments.baselines` names them.
+    """
+
+    result: Result
+    whole: Result | None
+    cuts: Sequence[Cut]
+    raced: Sequence[Cut]
+    decays: Sequence[float]
+    race: Race | None
+    baselines: Mapping[str, Any]
+
+
+def panels(known: Known) -> list[AbstractPanel]:
     """Everything that the lab shows of these cuts, all at one weight decay."""
+    result, cuts = known.result, known.cuts
     found: list[AbstractPanel] = [
         _spectrum(result),
-        _quality(result, cuts),
-        _sentence(result, cuts),
+        _quality(known),
+        _sentence(known),
         *_filters(cuts),
-        *batch_norm_descent.panels(result, cuts),
-        *_decay(decays),
-        _certificate(result, cuts),
     ]
-    return [*found, *_question(result)]
+    if known.race is not None:
+        found += descent.panels(known.race, known.raced, known.baselines)
+    return [*found, *_decay(known.decays), _certificate(result, cuts), *_question(known)]
 
 
 def is_classes(result: Result) -> bool:
@@ -54,8 +78,9 @@ def _spectrum(result: Result) -> Spectrum:
     )
 
 
-def _quality(result: Result, cuts: Sequence[Cut]) -> Curves:
+def _quality(known: Known) -> Curves:
     """Right answers, or error, against the number of directions."""
+    result, cuts = known.result, known.cuts
     ks = np.array([cut.k for cut in cuts], dtype=float)
     test = np.array([cut.test for cut in cuts])
     train = np.array([cut.train for cut in cuts])
@@ -64,18 +89,14 @@ def _quality(result: Result, cuts: Sequence[Cut]) -> Curves:
     if np.isfinite(test).any():
         series.insert(0, Series(x=ks, y=test, words="not seen", dots=dots, up=False))
     classes = is_classes(result)
-    baselines = [
-        {"y": value, "words": name, "role": "ink2", "above": i == 0}
-        for i, (name, value) in enumerate(analysis.baselines(result).items())
-    ]
     return Curves(
         slot=Slot(
             id="quality",
             title="Right answers" if classes else "Squared error of a row",
             columns=6,
         ),
-        series=tuple(series),
-        references=tuple(baselines),
+        series=(*series, *_band(known)),
+        references=tuple(_references(known.baselines)) if classes else (),
         cursor=K,
         cursor_at=None,
         x_range=(0.0, float(rank(result))),
@@ -87,8 +108,43 @@ def _quality(result: Result, cuts: Sequence[Cut]) -> Curves:
     )
 
 
-def _sentence(result: Result, cuts: Sequence[Cut]) -> Say:
-    """In words, for every k: what is kept, and whether it is solved."""
+def _band(known: Known) -> list[Series]:
+    """Test accuracy over draws of the data set: mean and one deviation to either side."""
+    arrays = {} if known.whole is None else known.whole.arrays
+    drawn = arrays.get("draws_test_accuracy")
+    if drawn is None or len(drawn) < 2:
+        return []
+    mean, spread = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
+    low, high = np.clip(mean - spread, 0, 1), np.clip(mean + spread, 0, 1)
+    ks = np.asarray(arrays["draws_n_directions"], dtype=float)
+    return [Series(x=ks, y=mean, low=low, high=high, width=1, dashed=True, quiet=True)]
+
+
+def _references(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A line for each method without batch norm; those that lie together share a label."""
+    values = [
+        (float(found[f"baseline_{name}"]), words)
+        for name, words in (("nearest", "nearest neighbour"), ("logistic", "logistic regression"))
+        if f"baseline_{name}" in found
+    ]
+    if "baseline_plain_test_accuracy" in found:
+        plain = float(np.ravel(found["baseline_plain_test_accuracy"])[-1])
+        values.append((plain, "network without batch norm"))
+    values.sort(reverse=True)
+    lines: list[dict[str, Any]] = []
+    for value, words in values:
+        together = lines and abs(lines[0]["y"] - value) < NEAR
+        lines.append({"y": value, "words": "" if together else words, "role": "ink2"})
+        if together:
+            lines[0]["words"] = "three methods without batch norm"
+            if len(lines) == 2:
+                lines[0]["words"] = " and ".join(each for _, each in values[:2])
+    return [{**line, "above": i == 0} for i, line in enumerate(lines)]
+
+
+def _sentence(known: Known) -> Say:
+    """In words, for every k: what is kept, whether it is solved, and whether a formula holds."""
+    result, cuts = known.result, known.cuts
     sizes = np.asarray(result.arrays["singular_values"], dtype=float)
     share, solved = np.cumsum(sizes**2) / np.sum(sizes**2), {cut.k: cut for cut in cuts}
     texts = []
@@ -99,14 +155,39 @@ def _sentence(result: Result, cuts: Sequence[Cut]) -> Say:
             f"**{numbers.share(share[k - 1])}** of the variance. The smallest is blown up "
             f"**{blown}** times against the largest. "
         )
-        if k in solved:
-            cut = solved[k]
-            words += f"The network has **{numbers.count(cut.n_neurons)}** neurons."
-        else:
-            words += f"k = {k} is not solved yet."
+        words += _solved(solved[k]) if k in solved else f"k = {k} is not solved yet."
+        if k == len(sizes):
+            words += _formula(result, solved.get(k))
         texts.append(words)
+    drawn = () if known.whole is None else known.whole.arrays.get("draws_test_accuracy", ())
+    if len(drawn) > 1 and known.whole is not None:
+        beta = float(known.whole.arrays["draws_weight_decay"])
+        note = f" Band: mean and deviation over {len(drawn)} draws of the rows, at β = {beta:g}."
+        texts = [words + note for words in texts]
+    if known.race is None:
+        texts = [words + descent.compared(known.baselines) for words in texts]
     at = tuple(float(k) for k in range(1, len(sizes) + 1))
     return Say(slot=Slot(id="say"), texts=tuple(texts), variable=K, at=at)
+
+
+def _solved(cut: Cut) -> str:
+    neurons = f"**{numbers.count(cut.n_neurons)}** neurons"
+    if cut.proved:
+        return f"The optimum has {neurons}."
+    gap = numbers.gap(cut.certificate.relative_gap)
+    return f"The network found has {neurons}; how far it is from the best is open, at most {gap}."
+
+
+def _formula(result: Result, cut: Cut | None) -> str:
+    """Whether the closed form applies: where rank(CX) = n - 1 the whitened rows are square."""
+    n, r = len(result.data["X"]), rank(result)
+    if result.data["X"].ndim != 2:
+        return ""
+    if r < n - 1:
+        return f" The rank, {r}, is below n − 1 = {n - 1}: the closed form does not apply."
+    if cut is not None and cut.is_formula:
+        return f" The rank is n − 1 = {r}, so a closed form gives it, at once."
+    return ""
 
 
 def _filters(cuts: Sequence[Cut]) -> list[AbstractPanel]:
@@ -151,35 +232,46 @@ def _certificate(result: Result, cuts: Sequence[Cut]) -> Certificates:
     """One card a k; a k that is not solved proves nothing."""
     solved = {cut.k: cut for cut in cuts}
     every = range(1, rank(result) + 1)
-    states = [_card(result, solved.get(k), k) for k in every]
+    states = [_card(solved.get(k), k) for k in every]
     slot = Slot(id="certificate", area="side")
     at = tuple(float(k) for k in every)
     return Certificates(slot=slot, states=tuple(states), variable=K, at=at)
 
 
-def _card(result: Result, cut: Cut | None, k: int) -> Mapping[str, Any]:
+def _card(cut: Cut | None, k: int) -> Mapping[str, Any]:
     if cut is None:
         return {"missing": f"k = {k} is not solved yet: let go of the line, then press Solve."}
     fields = certificate.fields(
         cut.certificate,
-        tolerance=float(result.spec["tolerance"]),
+        tolerance=cut.tolerance,
         n_patterns=cut.n_patterns,
         foot=f"Solved in {numbers.seconds(cut.seconds)}, CPU.",
     )
     return {**fields, "n_neurons": cut.n_neurons}
 
 
-def _question(result: Result) -> list[AbstractPanel]:
-    asked = quiz.of("batch_norm")(result)
-    if asked is None:
+def _question(known: Known) -> list[AbstractPanel]:
+    """Where the best network tests, asked wherever the cut stands."""
+    whole = known.whole
+    asked = None if whole is None else quiz.of("batch_norm")(whole)
+    if asked is None or whole is None:
         return []
+    question = asked.question
+    if "class_outputs" in whole.arrays:
+        n, unseen = len(whole.data["Y"]), numbers.count(len(whole.data["test_Y"]))
+        fifty = whole.spec["dataset"] == "digit_classes" and n == 50
+        rows = "fifty digits" if fifty else f"{n} rows"
+        question = (
+            f"The closed form is the best possible network with batch norm for these {rows}, of "
+            f"any width. Where will it test, on {unseen} unseen ones?"
+        )
     return [
         Question(
             slot=Slot(id="question", area="side"),
-            question=asked.question,
+            question=question,
             options=asked.options,
             answer=asked.options.index(asked.answer),
             why=asked.why,
-            hides=("quality", "turns"),
+            hides=("quality", "turns", "race-say"),
         )
     ]

@@ -24,6 +24,8 @@ class Cut:
     Attributes:
         train, test: share of right answers, or the squared error of a row; NaN where unknown.
         filters: (outputs, d), what each output weighs.
+        is_formula: whether it is the closed form.
+        tolerance: the gap that it was solved to, or was to be.
     """
 
     k: int
@@ -36,6 +38,13 @@ class Cut:
     n_patterns: int
     seconds: float
     filters: NDArray[np.float64]
+    is_formula: bool
+    tolerance: float
+
+    @property
+    def proved(self) -> bool:
+        """Whether it may be called the optimum."""
+        return self.certificate.relative_gap <= self.tolerance
 
 
 def rank(result: Result) -> int:
@@ -64,9 +73,8 @@ def known(result: Result) -> Mapping[int, Result]:
     return {**found, cut_of(result): result}
 
 
-def cuts(result: Result, weight_decay: float) -> Sequence[Cut]:
+def cuts(results: Mapping[int, Result], weight_decay: float) -> Sequence[Cut]:
     """Each known cut at the weight decay nearest to the one asked, smallest cut first."""
-    results = known(result)
     name = "/".join(f"{k}:{_name(each)}" for k, each in sorted(results.items()))
     return _cuts(f"{name}@{weight_decay:g}", results, weight_decay)
 
@@ -103,6 +111,8 @@ def _cut(k: int, result: Result, weight_decay: float) -> Cut:
         n_patterns=int(scalars["n_patterns"]),
         seconds=float(here.seconds),
         filters=analysis.class_filters(here),
+        is_formula="class_outputs" in result.arrays,
+        tolerance=float(result.spec["tolerance"]),
     )
 
 

@@ -1,154 +1,173 @@
-"""Gradient descent beside the cut spectrum: how far it is, how it tests, what it learns first."""
+"""Gradient descent beside the cut spectrum: how far it is from the optimum, and how it tests."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convexviz.architectures.batch_norm import analysis
-from convexviz.experiments.result import Result
 from convexviz.figures import numbers
-from convexviz.figures.race_picture import Runs
-from convexviz.views import board_layers as layers
 from convexviz.views.batch_norm_cuts import Cut
+from convexviz.views.batch_norm_runs import Race
 from convexviz.views.board_panels import AbstractPanel, Slot
-from convexviz.views.board_pictures import Curves, Plane, Series
-from convexviz.views.board_small import Player
+from convexviz.views.board_pictures import Curves, Series
+from convexviz.views.board_small import Player, Say
 
 RECORD = "record"
-FLOOR = 1e-9
 
 
-def last(result: Result) -> int:
-    """The number of the last record of descent; 0 where there is none."""
-    runs = Runs.of(result.arrays, "descent_")
-    return 0 if runs is None else int(np.shape(runs.objectives)[1]) - 1
+def panels(race: Race, cuts: Sequence[Cut], plain: Mapping[str, Any]) -> list[AbstractPanel]:
+    """Two curves with one cursor, what they say, and the player that moves it.
 
-
-def panels(result: Result, cuts: Sequence[Cut]) -> list[AbstractPanel]:
-    """Two curves with one cursor, the player that moves it, and the order of learning."""
-    runs = Runs.of(result.arrays, "descent_")
-    if runs is None or runs.objectives.shape[1] < 2 or "step" not in runs.records:
-        return []
-    # Descent trains on every direction; against a cut, or an open gap, there is no optimum to name.
-    proved = result.certificate.relative_gap <= float(result.spec["tolerance"])
-    if (
-        result.spec["n_directions"]
-        or not proved
-        or (runs.objectives < result.certificate.dual).any()
-    ):
-        return []
-    here = next(cut for cut in cuts if cut.k == analysis.kept_directions(result))
-    if not math.isclose(here.weight_decay, float(result.spec["weight_decay"]), rel_tol=1e-6):
-        return []  # it was run at another weight decay
-    steps = runs.records["step"] + 1.0  # a log axis has no zero
-    labels = tuple(
-        f"step {int(k)}, {numbers.seconds(float(s))}"
-        for k, s in zip(runs.records["step"][0], runs.seconds[0], strict=True)
-    )
+    The last of `cuts` keeps every direction, all at the weight decay of the race; `plain` are the
+    baselines.
+    """
+    whole = cuts[-1]
     player = Player(
         slot=Slot(id="player", area="below"),
         variable=RECORD,
-        count=len(labels),
-        labels=labels,
-        play="Play descent",
+        count=len(race.steps),
+        labels=tuple(f"step {int(k)}" for k in race.steps),
+        play="Play Adam",
         alt="moment of the training",
     )
     return [
-        _falls(result, runs, steps),
-        *_turns(runs, steps, here),
+        _falls(race),
+        *_turns(race, whole, cuts, plain),
         player,
-        *_order(runs),
+        _sentence(race, whole, compared(plain)),
     ]
 
 
-def _shared(steps: NDArray[np.float64]) -> dict[str, Any]:
-    at = tuple(float(step) for step in steps[0])
+def _shared(race: Race) -> dict[str, Any]:
     return {
         "cursor": RECORD,
-        "cursor_at": at,
+        "cursor_at": tuple(float(step) + 1.0 for step in race.steps),  # a log axis has no zero
         "drag": True,
         "x_log": True,
-        "x_label": "steps of gradient descent (log)",
+        "x_label": f"steps of Adam, full batch, β = {race.weight_decay:g} (log)",
     }
 
 
-def _falls(result: Result, runs: Runs, steps: NDArray[np.float64]) -> Curves:
-    proof = result.certificate
-    gaps = np.maximum((runs.objectives - proof.dual) / (abs(proof.primal) or 1.0), FLOOR)
+def _falls(race: Race) -> Curves:
+    references: tuple[Mapping[str, Any], ...] = ()
+    title = "Adam falls towards the proved optimum"
+    if race.bound is not None:
+        title = "Adam's objective"
+        if race.bound > 0:
+            words = "no network lies below: proved bound"
+            references = ({"y": race.bound, "words": words, "role": "bound"},)
     return Curves(
-        slot=Slot(id="falls", title="Descent: gap to the optimum", area="below", columns=6),
-        series=_starts(steps, gaps),
+        slot=Slot(id="falls", title=title, area="below", columns=6),
+        series=_starts(race, race.height),
+        references=references,
         y_log=True,
-        alt="Relative distance of gradient descent to the certified optimum against steps",
-        **_shared(steps),
+        alt="Relative distance of Adam to the certified optimum against steps"
+        if race.bound is None
+        else "Objective of Adam against steps, with a proved lower bound",
+        **_shared(race),
     )
 
 
-def _turns(runs: Runs, steps: NDArray[np.float64], here: Cut) -> list[AbstractPanel]:
+def _turns(
+    race: Race, whole: Cut, cuts: Sequence[Cut], plain: Mapping[str, Any]
+) -> list[AbstractPanel]:
     """Right answers on unseen rows rise, and then fall as the optimum comes near."""
-    tested = runs.records.get("test_accuracy")
-    if tested is None or not np.isfinite(here.test):
+    if race.tested is None:
         return []
-    best = float(np.nanmax(tested[0]))
-    references: tuple[Mapping[str, Any], ...] = (
-        {"y": here.test, "words": "the optimum itself", "role": "convex", "above": False},
-        {"y": best, "words": f"best moment {numbers.share(best)}", "role": "ink2"},
-    )
+    references: list[Mapping[str, Any]] = []
+    if np.isfinite(whole.test):
+        words = "the optimum itself" if race.bound is None else "every direction, gap open"
+        references.append({"y": whole.test, "words": words, "role": "convex", "above": False})
+    tested = [cut for cut in cuts if cut.k != whole.k and np.isfinite(cut.test)]
+    best = max(tested, key=lambda cut: cut.test, default=None)
+    if best is not None and best.test > whole.test:
+        words = f"cut at k = {best.k}"
+        references.append({"y": best.test, "words": words, "role": "convex"})
+    series = list(_starts(race, race.tested))
+    if "baseline_plain_step" in plain:
+        x = np.asarray(plain["baseline_plain_step"], dtype=float) + 1.0
+        y = np.asarray(plain["baseline_plain_test_accuracy"], dtype=float)
+        series.append(
+            Series(
+                x=x,
+                y=y,
+                role="data",
+                width=1.5,
+                dashed=True,
+                words="without batch norm",
+                quiet=True,
+                at=0.25,
+            )
+        )
     return [
         Curves(
-            slot=Slot(id="turns", title="Descent: right on unseen rows", area="below", columns=6),
-            series=_starts(steps, tested),
-            references=references,
+            slot=Slot(id="turns", title="Adam's answers on unseen rows", area="below", columns=6),
+            series=tuple(series),
+            references=tuple(references),
             y_range=(0.0, 1.05),
             y_unit="%",
-            alt="Share of right answers on unseen rows against steps of gradient descent",
-            **_shared(steps),
+            alt="Share of right answers on unseen rows against steps of Adam",
+            **_shared(race),
         )
     ]
 
 
-def _starts(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Series, ...]:
-    """Thin, one line a start; the first is the one that the cursor reads."""
+def _starts(race: Race, y: NDArray[np.float64]) -> tuple[Series, ...]:
+    """Thin, one line a run; the first is the one that the cursor reads."""
+    x = race.steps + 1.0
     return tuple(
-        Series(
-            x=x[i],
-            y=y[i],
-            role="descent",
-            width=1.5,
-            quiet=i > 0,
-        )
-        for i in range(len(y))
+        Series(x=x, y=row, role="descent", width=2.5 if i == 0 else 1, quiet=i > 0)
+        for i, row in enumerate(y)
     )
 
 
-def _order(runs: Runs) -> list[AbstractPanel]:
-    """Share of the target learned in each direction, largest on top, against steps."""
-    learned = runs.records.get("learned")
-    if learned is None or learned.ndim != 3 or learned.shape[2] < 2:
-        return []
-    share = np.clip(learned[0].T, 0.0, 1.0)
-    d, n = share.shape
-    cursor = [[layers.segments([[k, 0.0, k, d]], "hand", alpha=1.0, width=2.5)] for k in range(n)]
-    return [
-        Plane(
-            slot=Slot(
-                id="order",
-                area="below",
-                title="Descent learns large directions first",
-                note="rows: directions, largest on top; strong: its share of the target is learned",
-            ),
-            extent=(-0.5, n - 0.5, 0.0, float(d)),
-            layers=(
-                layers.heat(share, scale="sequential", range=1.0, crisp=True, alpha=1.0),
-                layers.frames(RECORD, cursor),
-            ),
-            stretch=True,
-            tallest=10,
-            alt="Share of the target learned in each direction of the data, against steps",
-        )
+def compared(plain: Mapping[str, Any]) -> str:
+    """How the methods without batch norm test, in words."""
+    values = {
+        "nearest neighbour": plain.get("baseline_nearest"),
+        "logistic regression": plain.get("baseline_logistic"),
+        "the same network": plain.get("baseline_plain_test_accuracy"),
+    }
+    found = [
+        f"{name} {numbers.share(float(np.ravel(value)[-1]))}"
+        for name, value in values.items()
+        if value is not None
     ]
+    return f" Without batch norm: {', '.join(found)}." if found else ""
+
+
+def _sentence(race: Race, whole: Cut, end: str) -> Say:
+    """What the runs say at every record, and how they end."""
+    texts = []
+    for k, step in enumerate(race.steps):
+        words = f"Step **{int(step)}**: "
+        if race.bound is None:
+            words += _above(race.height[0, k])
+        else:
+            words += f"objective **{race.height[0, k]:.4g}**"
+        if race.tested is not None:
+            best = int(np.argmax(race.tested[0]))
+            words += (
+                f", **{numbers.share(race.tested[0, k])}** of the unseen rows right. Its best "
+                f"moment was step {int(race.steps[best])}, with "
+                f"{numbers.share(race.tested[0, best])}"
+            )
+            if race.bound is None and np.isfinite(whole.test):
+                words += f"; the optimum that it nears has {numbers.share(whole.test)}"
+        words += "."
+        if race.draws:
+            words += f" Thin lines: {len(race.height) - 1} other draws of the rows."
+        elif len(race.height) > 1:
+            words += f" Thin lines: {len(race.height) - 1} other starts."
+        texts.append(words + end)
+    return Say(slot=Slot(id="race-say", area="below"), texts=tuple(texts), variable=RECORD)
+
+
+def _above(gap: float) -> str:
+    """Where an objective stands: 12 is 13 times the optimum, 0.3 is 30 % above it."""
+    if gap >= 1:
+        return f"**{numbers.count(1 + gap)}** times the proved optimum"
+    return f"**{100 * gap:.2g}\u00a0%** above the proved optimum"

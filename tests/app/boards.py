@@ -25,9 +25,12 @@ def clean(at: AppTest) -> AppTest:
     return at
 
 
-def sent(at: AppTest) -> tuple[dict[str, Any], dict[str, dict[str, Any]], dict[str, Any]]:
-    """What the board got: values of its variables, its panels by id, and its arrays."""
-    proto = next(c.proto for c in at.get("bidi_component") if "board" in c.proto.component_name)
+def sent(
+    at: AppTest, number: int = 0
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]], dict[str, Any]]:
+    """What a board of the page got: values of its variables, its panels by id, and its arrays."""
+    found = [c.proto for c in at.get("bidi_component") if "board" in c.proto.component_name]
+    proto = found[number]
     data = bytes(proto.bytes)
     length = struct.unpack_from("<I", data)[0]
     meta, arrays = component.unpack(data[4 + length :])

@@ -93,9 +93,90 @@ def test_the_story_cuts_the_spectrum(clerk: Clerk) -> None:
     assert clerk.asked == []
 
 
-def test_descent_is_shown_only_beside_a_proved_optimum_of_the_same_network(clerk: Clerk) -> None:
-    whole = sent(visit("batch_norm"))[1]
-    cut = sent(visit("batch_norm", n_directions=15))[1]
-    assert {"falls", "turns", "player", "order"} <= set(whole)
-    assert not {"falls", "turns", "player", "order"} & set(cut)
+def test_the_race_stands_beside_the_proved_optimum_wherever_the_cut_is(clerk: Clerk) -> None:
+    stored = store.read(precomputed.FOLDER / precomputed.file_name(ARCH.name, family()))
+    proof = stored.certificate
+    for k in (0, 15):
+        values, panels, arrays = sent(visit("batch_norm", n_directions=k))
+        assert {"falls", "turns", "player", "race-say"} <= set(panels)
+        assert panels["falls"]["cursor"] == panels["turns"]["cursor"] == "record"
+        assert values["record"] == panels["player"]["count"] - 1
+        assert "proved" in panels["falls"]["title"]
+        gaps = (stored.arrays["draws_adam_objective"][0] - proof.dual) / proof.primal
+        np.testing.assert_allclose(arrays["falls.y0"], gaps, rtol=1e-5)
+        best = max(stored.arrays["draws_adam_test_accuracy"][0])
+        assert f"{round(100 * best)}\u00a0%" in panels["race-say"]["texts"][-1]
+        assert len(panels["falls"]["series"]) == 5
+    assert clerk.asked == []
+
+
+def test_the_word_optimum_stands_beside_proved_cuts_only(clerk: Clerk) -> None:
+    _, panels, _ = sent(visit("batch_norm"))
+    texts, states = panels["say"]["texts"], panels["certificate"]["states"]
+    proved = {
+        i
+        for i, state in enumerate(states)
+        if "primal" in state
+        and state["primal"] - state["dual"] <= state["tolerance"] * state["primal"]
+    }
+    assert {i for i, words in enumerate(texts) if "optimum" in words} == proved
+    assert len(texts) - 1 in proved
+    assert "closed form" in texts[-1]
+    assert not any("closed form" in words for words in texts[:-1])
+    assert clerk.asked == []
+
+
+def test_the_closed_form_is_not_offered_below_full_rank(clerk: Clerk) -> None:
+    fields = {**SMALL, "dataset": "signal_top", "n_directions": 0}
+    solved = path.solve_path(request(ARCH.name, None, {**ARCH.stored[0], **fields}), betas=[0.3])
+    library.keep(solved, family(**fields))
+    _, panels, _ = sent(visit("batch_norm", **fields))
+    assert "below n − 1 = 59: the closed form does not apply" in panels["say"]["texts"][-1]
+    assert "question" not in panels
+    assert clerk.asked == []
+
+
+def test_the_band_and_the_baselines_are_those_of_these_rows(clerk: Clerk) -> None:
+    stored = store.read(precomputed.FOLDER / precomputed.file_name(ARCH.name, family()))
+    _, panels, arrays = sent(visit("batch_norm"))
+    drawn = stored.arrays["draws_test_accuracy"]
+    band = len(panels["quality"]["series"]) - 1
+    low, high = arrays[f"quality.low{band}"], arrays[f"quality.high{band}"]
+    assert arrays[f"quality.x{band}"].tolist() == stored.arrays["draws_n_directions"].tolist()
+    np.testing.assert_allclose((low + high) / 2, drawn.mean(axis=0), rtol=1e-5)
+    assert (high - low > 0.02).all()
+    assert "over 10 draws" in panels["say"]["texts"][0]
+    X, Y, T = (stored.data[name] for name in ("X", "Y", "test_X"))
+    near = ((T[:, None] - X[None]) ** 2).sum(axis=2).argmin(axis=1)
+    right = np.mean(Y[near].argmax(axis=1) == stored.data["test_Y"].argmax(axis=1))
+    lines = [line["y"] for line in panels["quality"]["references"]]
+    assert len(lines) == 3
+    assert min(abs(np.array(lines) - right)) < 1e-9
+    assert f"nearest neighbour {round(100 * right)}\u00a0%" in panels["race-say"]["texts"][0]
+    assert clerk.asked == []
+
+
+def test_the_moment_of_the_race_is_in_the_address_and_nonsense_is_its_end(clerk: Clerk) -> None:
+    at = visit("batch_norm", record=7)
+    assert sent(at)[0]["record"] == 7
+    for text in ("-1", "9999999", "x", "400"):
+        values, panels, _ = sent(visit("batch_norm", record=text))
+        assert values["record"] == panels["player"]["count"] - 1
+    assert clerk.asked == []
+
+
+def test_the_order_is_run_while_the_page_is_drawn(clerk: Clerk) -> None:
+    values, panels, arrays = sent(visit("batch_norm"), 1)
+    assert values == {"way": "gd", "rows": "synthetic", "decades": 1.5}
+    slow, fast, level = (arrays[f"steps.y{i}"] for i in range(3))
+    assert np.median(slow[12:]) > 20 * np.median(slow[:4])
+    assert np.median(slow[12:]) > 2 * np.median(fast[12:])
+    assert np.median(level[12:]) < 3 * np.median(level[:4])
+    assert {"map", "way", "rows", "decades"} <= set(panels)
+    address = {"order_way": "whitened", "order_rows": "here", "order_decades": "nan"}
+    values, panels, arrays = sent(visit("batch_norm", **address), 1)
+    assert (values["way"], values["rows"]) == ("whitened", "here")
+    assert len(arrays["steps.y0"]) == 49
+    assert "whitened" in panels["map"]["title"]
+    assert "decades" not in panels
     assert clerk.asked == []

@@ -12,9 +12,10 @@ from convexviz.architectures.base import params
 from convexviz.experiments import path
 from convexviz.experiments.result import Result
 from convexviz.views import batch_norm_board as cut_board
+from convexviz.views import batch_norm_cuts, batch_norm_runs, board, controls
 from convexviz.views import batch_norm_descent as learning
+from convexviz.views import batch_norm_order as learning_order
 from convexviz.views import batch_norm_toy as toy
-from convexviz.views import board, controls
 from convexviz.views.batch_norm_cuts import cut_of, cuts, rank
 from convexviz.views.heroes.base import Example, Hero
 
@@ -24,6 +25,8 @@ RANK = f"{NAME}.rank"  # of the data on screen: there, k means "all" and is writ
 MOVED = f"{NAME}.moved"  # points that were moved, and in which units
 FIELD = "n_directions"
 BETA = cut_board.BETA
+RECORD = f"{NAME}.record"  # the moment of the race, in the address
+LAST = f"{KEY}.last"  # its end
 
 
 def show(result: Result, index: int) -> int:
@@ -39,14 +42,24 @@ def show(result: Result, index: int) -> int:
 
 def _show_cuts(result: Result, decays: list[float], weight_decay: float) -> None:
     st.session_state[RANK] = rank(result)
-    wanted: dict[str, Any] = {
-        cut_board.K: _k(result),
-        learning.RECORD: board.held(KEY).get(learning.RECORD, learning.last(result)),
-        BETA: weight_decay,
-    }
-    known = cuts(result, weight_decay)
-    name = f"{_name(result)}{weight_decay:g}{[cut.k for cut in known]}"
-    board.board(_payload(name, result, known, decays), wanted, key=KEY)
+    results = batch_norm_cuts.known(result)
+    whole = results.get(rank(result))
+    race = batch_norm_runs.race_of(whole)
+    wanted: dict[str, Any] = {cut_board.K: _k(result), BETA: weight_decay}
+    if race is not None:
+        wanted[learning.RECORD] = _record(race.last)
+        st.session_state[LAST] = race.last
+    solved = cuts(results, weight_decay)
+    raced = solved if race is None else cuts(results, race.weight_decay)
+    name = f"{_name(result)}{weight_decay:g}{[(k, _name(each)) for k, each in results.items()]}"
+    board.board(_payload(name, result, whole, solved, raced, decays, race), wanted, key=KEY)
+    learning_order.show(result)
+
+
+def _record(last: int) -> int:
+    """The moment of the race in the address; nonsense is its end."""
+    text = st.query_params.get(RECORD, "")
+    return min(int(text), last) if text.isdecimal() and len(text) < 6 else last
 
 
 def _show_line(result: Result, index: int, decays: list[float], weight_decay: float) -> None:
@@ -67,10 +80,22 @@ def _name(result: Result) -> str:
 def _payload(
     name: str,  # noqa: ARG001 - the cache goes by it
     _result: Result,
-    _known: Any,
+    _whole: Result | None,
+    _cuts: Any,
+    _raced: Any,
     _decays: Any,
+    _race: Any,
 ) -> bytes:
-    return board.payload(cut_board.panels(_result, _known, _decays))
+    known = cut_board.Known(
+        result=_result,
+        whole=_whole,
+        cuts=_cuts,
+        raced=_raced,
+        decays=_decays,
+        race=_race,
+        baselines=batch_norm_runs.compared(_whole or _result),
+    )
+    return board.payload(cut_board.panels(known))
 
 
 def _k(result: Result) -> int:
@@ -94,8 +119,18 @@ def listen() -> None:
         controls.hold(arch, FIELD, 0 if k >= top else k, _opening())
     if BETA in held:
         st.query_params[controls.address_of(arch, "weight_decay")] = f"{held[BETA]:g}"
+    if learning.RECORD in held:
+        _hold_record(int(held[learning.RECORD]))
     if toy.POINTS in held:
         st.session_state[MOVED] = {name: held[name] for name in (toy.POINTS, toy.UNITS)}
+
+
+def _hold_record(record: int) -> None:
+    """The moment of the race, where it is not the end."""
+    if record != st.session_state.get(LAST):
+        st.query_params[RECORD] = str(record)
+    elif RECORD in st.query_params:
+        del st.query_params[RECORD]
 
 
 def arrays(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -110,6 +145,7 @@ def arrays(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def reset() -> None:
     """The board shows what the page says, whatever was moved in it."""
     board.forget(KEY)
+    learning_order.reset()
     st.session_state.pop(MOVED, None)
 
 

@@ -1,0 +1,114 @@
+"""What is known of descent on the rows of a batch-norm lab: stored runs, and their optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from convexviz import architectures
+from convexviz.experiments import baselines
+from convexviz.experiments.result import Result
+from convexviz.figures.race_picture import Runs
+
+FLOOR = 1e-9
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Race:
+    """Runs of descent with every direction; the first is on the rows on screen.
+
+    Attributes:
+        steps: (records,), the same for all runs.
+        height: (runs, records); `(objective - bound) / |optimum|` of each run where all optima are
+            proved, else the objectives.
+        bound: what no network lies below, of the rows on screen; None where heights are gaps.
+        tested: (runs, records), right answers on unseen rows, or None.
+        draws: whether the runs after the first are on other draws of the data set.
+    """
+
+    steps: Array
+    height: Array
+    bound: float | None
+    tested: Array | None
+    draws: bool
+    weight_decay: float
+
+    @property
+    def last(self) -> int:
+        """The number of the last record."""
+        return len(self.steps) - 1
+
+
+def race_of(whole: Result | None) -> Race | None:
+    """The race stored with the result that keeps every direction, or None.
+
+    None too where a run is below the bound: it was of another network.
+    """
+    if whole is None or whole.spec["n_directions"]:
+        return None
+    return _race(f"{whole.provenance['key']}{whole.provenance['created']}", whole)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _race(name: str, _whole: Result) -> Race | None:  # noqa: ARG001 - the cache goes by it
+    proof, beta = _whole.certificate, float(_whole.spec["weight_decay"])
+    proved = proof.relative_gap <= float(_whole.spec["tolerance"])
+    drawn = _draws(_whole) if proved else None
+    if drawn is not None:
+        return drawn
+    runs = Runs.of(_whole.arrays, "descent_")
+    if runs is None or runs.objectives.shape[1] < 2 or "step" not in runs.records:
+        return None
+    if (runs.objectives < proof.dual).any():
+        return None
+    height, bound = runs.objectives, proof.dual
+    if proved:
+        height = np.maximum((height - proof.dual) / (abs(proof.primal) or 1.0), FLOOR)
+    steps, tested = runs.records["step"][0], runs.records.get("test_accuracy")
+    return Race(steps, height, None if proved else bound, tested, False, beta)
+
+
+def _draws(whole: Result) -> Race | None:
+    """Adam on several draws of the data set, each against the closed form of its own rows."""
+    arrays, seed = whole.arrays, int(whole.spec["seed"])
+    objectives, tested = (
+        arrays.get(f"draws_adam_{name}") for name in ("objective", "test_accuracy")
+    )
+    if objectives is None or tested is None or seed >= len(objectives):
+        return None
+    arch = architectures.get(whole.architecture)
+    gaps = []
+    for other, values in enumerate(objectives):
+        proof = whole.certificate
+        if other != seed:
+            spec: Any = arch.spec.of({**whole.spec, "seed": other})
+            program = arch.build(spec, arch.check(spec, arch.load(spec)), ())
+            proof = arch.solver(spec, program).solve(program).certificate
+        if proof.relative_gap > float(whole.spec["tolerance"]) or (values < proof.dual).any():
+            return None
+        gaps.append(np.maximum((values - proof.dual) / abs(proof.primal), FLOOR))
+    order = [seed, *(k for k in range(len(gaps)) if k != seed)]
+    beta = float(whole.spec["weight_decay"])
+    steps = np.asarray(arrays["draws_adam_step"], dtype=float)
+    return Race(steps, np.array(gaps)[order], None, np.asarray(tested)[order], True, beta)
+
+
+def compared(result: Result) -> Mapping[str, Any]:
+    """The baselines of these rows: stored with the result, else computed where that is short."""
+    stored = {k: v for k, v in result.arrays.items() if k.startswith("baseline_")}
+    return stored or _compared(str(result.provenance["data_sha256"]), result)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _compared(
+    digest: str,  # noqa: ARG001 - the cache goes by it
+    _result: Result,
+) -> Mapping[str, Any]:
+    beta = float(_result.spec["weight_decay"])
+    return baselines.of(_result.data, beta, most=baselines.MOST_WORK)
