@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from convexviz.architectures.base import Arrays
 from convexviz.core.solution import Certificate
+from convexviz.errors import DataError
 
 if TYPE_CHECKING:
     from convexviz.core.proof import Proof
@@ -41,7 +42,11 @@ def strengthened(
 
     relaxed = Multipliers.of(arrays, f"{prefix}{RELAXED}")
     if relaxed is not None and variables is not None:
-        R = program.loss.minus_gradient(program.fit(variables), program.Y)
+        R = relaxed.R
+        if R is None:
+            R = program.loss.minus_gradient(program.fit(variables), program.Y)
+        if R.shape != program.Y.shape:
+            raise DataError(f"the residual of a proof must be {program.Y.shape}, got {R.shape}")
         largest = relaxed.bound(program.X, program.readout.adjoint(R))
         dual = min(max(certificate.dual, program.bound(R, largest)), certificate.primal)
         return Certificate(certificate.primal, dual, certificate.scope)

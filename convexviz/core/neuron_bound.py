@@ -1,12 +1,12 @@
 """A rigorous bound on the dual norm at any rank: multipliers of a copositive relaxation.
 
-For a unit u and `h = (Zu)_+` it holds that `h >= 0`, `h >= Zu` and `h_i (h_i - z_i'u) = 0`, so for
-any D and any L, N >= 0
+For a unit u, `h = (Zu)_+` and `g = h - Zu` it holds that `h >= 0`, `g >= 0` and `h_i g_i = 0`, so
+for any diagonal D and any L, N, T >= 0
 
-    |G'h|^2 <= h'(G G' + D + L + N) h - h'(D + L) Z u,    D diagonal,
+    |G'h|^2 <= h'(G G' + D + L + N) h - h'(D + L) Z u + g'T g,
 
-and where `[[mu I, Z'(D + L)'/2], [(D + L) Z/2, -(G G' + D + L + N)]]` is positive semidefinite that
-is at most mu. The multipliers may come from anywhere: one eigenvalue tells what they prove. (The
+a quadratic form in (u, h), and where it is at most `mu |u|^2` (one matrix is positive semidefinite)
+the left side is at most mu. The multipliers may come from anywhere: one eigenvalue tells what they prove. (The
 doubly nonnegative relaxation of the copositive program of Sahiner, Ergen, Pauly, Pilanci, ICLR
 2021, for the dual norm itself.)
 """
@@ -23,16 +23,23 @@ from jaxtyping import Float
 from convexviz.core.types import Array
 from convexviz.errors import DataError
 
+_NAMES = ("D", "L", "N", "T", "R")
 MOST_ROWS = 80  # seconds at 50 rows, minutes at 80
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Multipliers:
-    """D (n,), L (n, n) and N (n, n) of the module; entries of L and N below zero count as zero."""
+    """D (n,), L, N and T (n, n) of the module; entries of L, N and T below zero count as zero.
+
+    `R`, where it is there, is the residual that they were found with: the best one for the bound,
+    which need not be that of any network.
+    """
 
     D: Float[np.ndarray, " n"]
     L: Float[np.ndarray, "n n"]
     N: Float[np.ndarray, "n n"]
+    T: Float[np.ndarray, "n n"] | None = None
+    R: Float[np.ndarray, "m c"] | None = None
 
     def bound(self, Z: Float[np.ndarray, "n d"], G: Float[np.ndarray, "n c"]) -> float:
         """At least `max |G'(Zu)_+|` over unit u, whatever the multipliers are.
@@ -40,20 +47,22 @@ class Multipliers:
         What is missing to positive semidefinite is paid for: `|u|^2 + |h|^2 <= 1 + |Z|^2`.
         """
         n = len(Z)
-        if self.D.shape != (n,) or self.L.shape != (n, n) or self.N.shape != (n, n):
+        T = np.zeros((n, n)) if self.T is None else np.maximum(self.T, 0.0)
+        if self.D.shape != (n,) or any(A.shape != (n, n) for A in (self.L, self.N, T)):
             raise DataError(f"multipliers must be (n,), (n, n), (n, n) for n={n} rows")
         unit = float(np.abs(G).max(initial=0.0))
         if unit == 0.0:
             return 0.0
-        G = G / unit
+        G, T = G / unit, 0.5 * (T + T.T)
         width = float(np.linalg.norm(Z, 2))
         L, N = np.maximum(self.L, 0.0), np.maximum(self.N, 0.0)
-        inner = G @ G.T + np.diag(self.D) + 0.5 * (L + L.T) + 0.5 * (N + N.T)
-        cross = 0.5 * (np.diag(self.D) + L) @ Z
+        inner = G @ G.T + np.diag(self.D) + 0.5 * (L + L.T) + 0.5 * (N + N.T) + T
+        cross = 0.5 * (np.diag(self.D) + L) @ Z + T @ Z
+        outer = Z.T @ T @ Z
         best = float("inf")
         # The least mu is not known: any will do, with the eigenvalue that it leaves.
-        for mu in _candidates(inner, cross):
-            whole = np.block([[mu * np.eye(Z.shape[1]), cross.T], [cross, -inner]])
+        for mu in _candidates(inner, cross, outer):
+            whole = np.block([[mu * np.eye(Z.shape[1]) - outer, cross.T], [cross, -inner]])
             least = float(np.linalg.eigvalsh(whole)[0])
             missing = max(0.0, -least) + 64 * np.finfo(float).eps * float(np.abs(whole).sum())
             best = min(best, mu + missing * (1.0 + width**2))
@@ -61,23 +70,26 @@ class Multipliers:
 
     def arrays(self, prefix: str) -> dict[str, Any]:
         """By their names in a result."""
-        return {f"{prefix}{name}": getattr(self, name) for name in ("D", "L", "N")}
+        found = {name: getattr(self, name) for name in _NAMES}
+        return {f"{prefix}{name}": array for name, array in found.items() if array is not None}
 
     @classmethod
     def of(cls, arrays: Mapping[str, Any], prefix: str) -> Multipliers | None:
         """Those of a result, or None where it has none."""
         if f"{prefix}D" not in arrays:
             return None
-        D, L, N = (np.asarray(arrays[f"{prefix}{name}"], dtype=float) for name in ("D", "L", "N"))
-        return cls(D, L, N)
+        kept = {name: arrays.get(f"{prefix}{name}") for name in _NAMES}
+        if any(kept[name] is None for name in "LN"):
+            raise DataError(f"the multipliers {prefix}D, {prefix}L, {prefix}N belong together")
+        return cls(**{n: None if a is None else np.asarray(a, float) for n, a in kept.items()})
 
 
-def _candidates(inner: Array, cross: Array) -> list[float]:
+def _candidates(inner: Array, cross: Array, outer: Array) -> list[float]:
     """Values of mu near the least that the Schur complement allows."""
     values, vectors = np.linalg.eigh(-inner)
     found = []
     for floor in (1e-9, 1e-7, 1e-5):
         shifted = np.maximum(values, 0.0) + floor * max(1.0, float(np.abs(values).max()))
         half = (vectors.T @ cross) / np.sqrt(shifted)[:, None]
-        found.append(float(np.linalg.norm(half, 2) ** 2))
+        found.append(float(np.linalg.eigvalsh(half.T @ half + outer)[-1]))
     return found

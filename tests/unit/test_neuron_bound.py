@@ -8,13 +8,16 @@ import pytest
 
 from convexviz.core.dual_norm import AllFaces
 from convexviz.core.free_norm import FreeNorm, ascend
+from convexviz.core.losses import loss_named
 from convexviz.core.neuron_bound import Multipliers
+from convexviz.core.vector import VectorProgram
 from convexviz.errors import DataError, SpecError
 from convexviz.experiments.path import solve_path
 from convexviz.experiments.prove import prove, why_not
 from convexviz.experiments.run import request
 from convexviz.experiments.verify import verify
-from convexviz.solvers.neuron_relaxation import relax
+from convexviz.solvers.dual_newton import DualNewton
+from convexviz.solvers.neuron_relaxation import relax, relax_jointly
 
 RNG = np.random.default_rng(0)
 
@@ -25,7 +28,9 @@ def test_any_multipliers_give_a_bound() -> None:
     for scale in (0.0, 0.3, 3.0):
         L, N = scale * RNG.random((9, 9)), scale * RNG.random((9, 9))
         D = scale * RNG.standard_normal(9)
+        T = scale * RNG.random((9, 9))
         assert Multipliers(D, L, N).bound(Z, G) >= exact * (1 - 1e-12)
+        assert Multipliers(D, L, N, T).bound(Z, G) >= exact * (1 - 1e-12)
         assert Multipliers(D, -L, -N).bound(Z, G) >= exact * (1 - 1e-12)  # below zero: zero
 
 
@@ -58,3 +63,31 @@ def test_a_proof_is_kept_with_the_result_and_a_changed_one_is_found(tmp_path: Pa
     changed = {**proved.arrays, "relaxed_L": 1.1 * proved.arrays["relaxed_L"]}
     found = verify(replace(proved, arrays=changed).save(tmp_path / "changed.h5"))
     assert [finding.what for finding in found] == ["dual"]
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic", "hinge", "cross_entropy"])
+def test_the_best_residual_gives_a_bound_below_every_optimum_and_above_the_plain_one(
+    loss: str,
+) -> None:
+    """Twelve rows of rank 3: the optimum is known, and the relaxation is nearly tight there."""
+    rng = np.random.default_rng(3)
+    Z = np.linalg.qr(rng.standard_normal((12, 3)))[0]
+    Y = np.eye(3)[rng.integers(0, 3, 12)]
+    Y = Y if loss in ("squared", "cross_entropy") else 2 * Y - 1
+    exact = VectorProgram(Z, Y, 0.4, AllFaces(Z), loss=loss_named(loss))
+    plain = VectorProgram(Z, Y, 0.4, FreeNorm(Z), loss=loss_named(loss))
+    found = relax_jointly(plain)
+    assert found is not None and found.R is not None
+    bound = plain.bound(found.R, found.bound(Z, found.R))
+    best = min(exact.objective(v) for v in points(exact))
+    assert plain.bound(found.R) < bound <= best * (1 + 1e-9)
+    if loss != "hinge":
+        assert bound >= 0.95 * best
+
+
+def points(program: VectorProgram) -> list[np.ndarray]:
+    """The optimum, where a solver has it; for the kinks of the hinge that of the logistic loss."""
+    smooth = program
+    if program.loss.name == "hinge":
+        smooth = replace(program, loss=loss_named("logistic"))
+    return [DualNewton(1e-8).solve(smooth).variables]
