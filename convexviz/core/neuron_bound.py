@@ -6,9 +6,9 @@ for any diagonal D and any L, N, T >= 0
     |G'h|^2 <= h'(G G' + D + L + N) h - h'(D + L) Z u + g'T g,
 
 a quadratic form in (u, h), and where it is at most `mu |u|^2` (one matrix is positive semidefinite)
-the left side is at most mu. The multipliers may come from anywhere: one eigenvalue tells what they prove. (The
-doubly nonnegative relaxation of the copositive program of Sahiner, Ergen, Pauly, Pilanci, ICLR
-2021, for the dual norm itself.)
+the left side is at most mu. The multipliers may come from anywhere: one eigenvalue tells what they
+prove. (The doubly nonnegative relaxation of the copositive program of Sahiner, Ergen, Pauly,
+Pilanci, ICLR 2021, for the dual norm itself.)
 """
 
 from __future__ import annotations
@@ -78,10 +78,12 @@ class Multipliers:
         """Those of a result, or None where it has none."""
         if f"{prefix}D" not in arrays:
             return None
-        kept = {name: arrays.get(f"{prefix}{name}") for name in _NAMES}
-        if any(kept[name] is None for name in "LN"):
+        kept = [arrays.get(f"{prefix}{name}") for name in _NAMES]
+        if kept[1] is None or kept[2] is None:
             raise DataError(f"the multipliers {prefix}D, {prefix}L, {prefix}N belong together")
-        return cls(**{n: None if a is None else np.asarray(a, float) for n, a in kept.items()})
+        D, L, N = (np.asarray(array, dtype=float) for array in kept[:3])
+        T, R = (None if array is None else np.asarray(array, dtype=float) for array in kept[3:])
+        return cls(D, L, N, T, R)
 
 
 def _candidates(inner: Array, cross: Array, outer: Array) -> list[float]:

@@ -31,6 +31,8 @@ def why_not(result: Result) -> str | None:
         return "only networks trained with arrangements='adaptive' are open to proof"
     if "class_outputs" in result.arrays:
         return "a closed form is its own proof"
+    if "gates" in result.arrays:
+        return "every pattern was looked at: its certificate is exact"
     if result.arrays["second_layer"].shape[1] > 1 and len(result.data["X"]) > MOST_ROWS:
         return f"several outputs are open to proof up to {MOST_ROWS} rows"
     if result.spec.get("blocks", 1) > 1:

@@ -31,12 +31,11 @@ def tightened(program: VectorProgram, variables: Array) -> tuple[Certificate, Mu
     """
     plain = program.certify(variables)
     found = relax_jointly(program)
+    R = program.loss.minus_gradient(program.fit(variables), program.Y)
     if found is None:
-        R = program.loss.minus_gradient(program.fit(variables), program.Y)
         found = relax(program.X, program.readout.adjoint(R))
-    else:
+    elif found.R is not None:
         R = found.R
-    assert R is not None
     dual = max(plain.dual, program.bound(R, found.bound(program.X, program.readout.adjoint(R))))
     return Certificate(plain.primal, min(dual, plain.primal), plain.scope), found
 
@@ -101,7 +100,7 @@ def relax_jointly(program: VectorProgram) -> Multipliers | None:
     )
     S = cp.Variable((d + n + c, d + n + c), PSD=True)
     domain, value = _conjugate(program.loss.name, R, Y)
-    problem = cp.Problem(cp.Maximize(value), [L >= 0, N >= 0, T >= 0, S == whole, *domain])
+    problem = cp.Problem(cp.Maximize(value), [L >= 0, N >= 0, T >= 0, whole == S, *domain])
     clarabel(problem, 1e-7)
     size = float(np.abs(pooled @ R.value).max(initial=0.0))
     if not size > 0:

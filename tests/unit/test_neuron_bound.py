@@ -77,7 +77,8 @@ def test_the_best_residual_gives_a_bound_below_every_optimum_and_above_the_plain
     exact = VectorProgram(Z, Y, 0.4, AllFaces(Z), loss=loss_named(loss))
     plain = VectorProgram(Z, Y, 0.4, FreeNorm(Z), loss=loss_named(loss))
     found = relax_jointly(plain)
-    assert found is not None and found.R is not None
+    assert found is not None
+    assert found.R is not None
     bound = plain.bound(found.R, found.bound(Z, found.R))
     best = min(exact.objective(v) for v in points(exact))
     assert plain.bound(found.R) < bound <= best * (1 + 1e-9)

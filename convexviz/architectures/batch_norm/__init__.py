@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from convexviz.architectures.base import Architecture
-from convexviz.architectures.batch_norm.build import build
 from convexviz.architectures.batch_norm.cost import seconds
 from convexviz.architectures.batch_norm.data import INPUTS, check, load
 from convexviz.architectures.batch_norm.descend import problem
@@ -11,6 +10,7 @@ from convexviz.architectures.batch_norm.draws import beside
 from convexviz.architectures.batch_norm.outputs import derived, outputs, recompute
 from convexviz.architectures.batch_norm.parametrisations import PARAMETRISATIONS
 from convexviz.architectures.batch_norm.path import weights
+from convexviz.architectures.batch_norm.programs import build
 from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.architectures.batch_norm.torch_module import torch_module
 from convexviz.architectures.batch_norm.weights import revive

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from convexviz.architectures.base import Arrays
-from convexviz.architectures.batch_norm.build import closed_form_outputs, setting
+from convexviz.architectures.batch_norm.build import setting
+from convexviz.architectures.batch_norm.programs import closed_form_outputs
 from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.errors import ConvexvizError
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures.base import Arrays
-from convexviz.architectures.batch_norm.build import Setting, patterns_for, setting
+from convexviz.architectures.batch_norm.build import Setting, setting
 from convexviz.architectures.batch_norm.network import (
     BatchNormNetwork,
     Gates,
@@ -17,6 +17,7 @@ from convexviz.architectures.batch_norm.network import (
     Statistics,
 )
 from convexviz.architectures.batch_norm.outputs import quality
+from convexviz.architectures.batch_norm.patterns import patterns_for
 from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.core.whitening import Whitening
 from convexviz.solvers.descent import OnRecord, Options, Run, descend

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures.base import Arrays
-from convexviz.architectures.batch_norm.build import program_of, setting
+from convexviz.architectures.batch_norm.build import setting
 from convexviz.architectures.batch_norm.data import check, load
 from convexviz.architectures.batch_norm.descend import problem
 from convexviz.architectures.batch_norm.outputs import quality
+from convexviz.architectures.batch_norm.programs import program_of
 from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.core.vector import VectorProgram
 from convexviz.solvers.choose import choose

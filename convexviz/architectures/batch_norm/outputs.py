@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures.base import Arrays, rng_of
-from convexviz.architectures.batch_norm.build import Setting, program_of, setting
+from convexviz.architectures.batch_norm.build import Setting, setting
 from convexviz.architectures.batch_norm.data import target_matrix, whitening_of
 from convexviz.architectures.batch_norm.path import group_norms, weights
+from convexviz.architectures.batch_norm.programs import program_of
 from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.architectures.batch_norm.weights import (
     factors,

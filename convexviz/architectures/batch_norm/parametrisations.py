@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Float
 
 from convexviz.architectures.base import Arrays
-from convexviz.architectures.batch_norm.build import Setting, patterns_for, setting
+from convexviz.architectures.batch_norm.build import Setting, setting
 from convexviz.architectures.batch_norm.descend import BatchNormProblem, quality_of, torch_loss
+from convexviz.architectures.batch_norm.patterns import patterns_for
 from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.core.arrangements import patterns_of
 from convexviz.core.whitening import Whitening

@@ -1,0 +1,144 @@
+"""A setting's convex program: the closed form's where it applies, else that of its patterns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from convexviz.architectures.base import Arrays
+from convexviz.architectures.batch_norm.build import Setting, setting
+from convexviz.architectures.batch_norm.patterns import are_few, patterns_for
+from convexviz.architectures.batch_norm.spec import Spec
+from convexviz.core.losses import loss_named
+from convexviz.core.network import Network
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.errors import SpecError
+
+MAX_AFTER = 50_000_000  # P d^2 numbers of factors: 400 MB
+
+
+def build(spec: Spec, data: Arrays, networks: tuple[Network, ...] = ()) -> AbstractConvexProgram:
+    """The closed form's program where it applies, else that of all, sampled or free patterns."""
+    del networks  # one program, however deep
+    return program_of(spec, setting(spec, data))
+
+
+def program_of(spec: Spec, at: Setting) -> AbstractConvexProgram:
+    """The program of a setting.
+
+    Raises:
+        SpecError: this combination of outputs, loss, position and depth has no program here.
+    """
+    from convexviz.core.gated import GatedProgram
+    from convexviz.core.loss_program import LossProgram
+    from convexviz.core.neurons import NeuronProgram
+    from convexviz.core.orthonormal import OrthonormalProgram
+    from convexviz.core.relu import ReluProgram
+
+    loss = loss_named(spec.loss)
+    outputs = closed_form_outputs(spec, at)
+    if outputs is not None:
+        return OrthonormalProgram(at.features, at.targets, outputs, loss, spec.weight_decay)
+    if spec.hidden_layers > 1:
+        raise SpecError(f"hidden_layers={spec.hidden_layers} {why_no_closed_form(spec, at)}")
+    if spec.position == "after":
+        return _after(spec, at)
+    free = spec.arrangements == "adaptive" and not are_few(at)
+    other_loss = spec.loss != "squared"
+    if at.targets.shape[1] > 1 or at.features.ndim > 2 or (free and other_loss):
+        return _vector(spec, at)
+    y = np.ascontiguousarray(at.targets[:, 0])
+    if free:
+        return NeuronProgram(at.features, y, spec.weight_decay)
+    if spec.arrangements == "adaptive":
+        spec = replace(spec, arrangements="all")
+    kind = GatedProgram if spec.neurons == "gated" else ReluProgram
+    program = kind(at.features, y, patterns_for(spec, at), spec.weight_decay)
+    return program if spec.loss == "squared" else LossProgram(program, loss)
+
+
+def _vector(spec: Spec, at: Setting) -> AbstractConvexProgram:
+    """Several outputs, or patches: a program over neurons on the whitened rows (THEORY 4.3, 4.5).
+
+    The dual norm is exact over all faces up to rank 4 where that is asked for or soon done, and
+    bounded from above beyond.
+    """
+    from convexviz.core.dual_norm import AllFaces
+    from convexviz.core.faces import MAX_RANK
+    from convexviz.core.free_norm import FreeNorm
+    from convexviz.core.nuclear import NuclearProgram
+    from convexviz.core.readout import Pooled, Rows
+    from convexviz.core.vector import VectorProgram
+
+    width = at.features.shape[-1]
+    rows = at.features.reshape(-1, width)
+    readout = Pooled(at.features.shape[1]) if at.features.ndim > 2 else Rows()
+    loss = loss_named(spec.loss)
+    if spec.neurons == "gated":
+        return NuclearProgram(
+            rows, at.targets, patterns_for(spec, at), spec.weight_decay, readout, loss
+        )
+    if spec.arrangements == "sampled":
+        raise SpecError(
+            "arrangements='sampled' takes one output and rows X (n, d); for several outputs or "
+            "patches use 'adaptive', or 'all' with at most 3 directions"
+        )
+    if spec.arrangements == "all" and width > MAX_RANK:
+        raise SpecError(
+            f"arrangements='all' with several outputs or patches enumerates faces up to "
+            f"{MAX_RANK - 1} directions, got {width - 1}; use n_directions={MAX_RANK - 1} or "
+            "arrangements='adaptive'"
+        )
+    exact = spec.arrangements == "all" or (width <= MAX_RANK and are_few(at))
+    norm = AllFaces(rows) if exact else FreeNorm(rows)
+    return VectorProgram(rows, at.targets, spec.weight_decay, norm, readout, loss)
+
+
+def _after(spec: Spec, at: Setting) -> AbstractConvexProgram:
+    """The program of batch norm after the ReLU, on the rows as they are."""
+    from convexviz.core.normalised import NormalisedProgram
+
+    for what, refused in (
+        (f"Y with {at.targets.shape[1]} outputs", at.targets.shape[1] > 1),
+        ("patches", at.inputs.ndim > 2),
+        (f"loss={spec.loss!r}", spec.loss != "squared"),
+        ("arrangements='adaptive'", spec.arrangements == "adaptive"),
+    ):
+        if refused:
+            raise SpecError(
+                "position='after' takes one output, rows X (n, d), the squared loss and all or "
+                f"sampled patterns, got {what}; use position='before'"
+            )
+    patterns = patterns_for(spec, at)
+    if len(patterns) * at.inputs.shape[1] ** 2 > MAX_AFTER:
+        raise SpecError(
+            f"position='after' factors every pattern's features, {len(patterns):,} of width "
+            f"{at.inputs.shape[1]}: use fewer n_gates or a narrower X"
+        )
+    y = np.ascontiguousarray(at.targets[:, 0])
+    gated = spec.neurons == "gated"
+    return NormalisedProgram(at.inputs, y, patterns, spec.weight_decay, gated)
+
+
+def closed_form_outputs(spec: Spec, at: Setting) -> np.ndarray | None:
+    """Unit outputs of the closed form's neurons where it is the optimum, else None."""
+    from convexviz.core.orthonormal import class_outputs
+
+    if spec.position == "after" or spec.neurons == "gated" or not at.is_orthonormal:
+        return None
+    return class_outputs(at.targets, loss_named(spec.loss))
+
+
+def why_no_closed_form(spec: Spec, at: Setting) -> str:
+    """Why there is none, for a deep network."""
+    n = len(at.inputs)
+    if not at.is_orthonormal:
+        return (
+            f"needs features of rank n - 1 = {n - 1} before the last hidden layer, got rank "
+            f"{at.whitening.rank}; use hidden_layers=1, or fewer or other rows"
+        )
+    return (
+        f"has a closed form for targets with one class a row, not for these with "
+        f"loss={spec.loss!r}; use hidden_layers=1"
+    )
