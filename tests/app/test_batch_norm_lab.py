@@ -67,7 +67,33 @@ def test_points_on_a_line_are_solved_while_the_page_is_drawn(clerk: Clerk) -> No
     assert clerk.asked == []
     assert len(values["points"]) == 15
     assert card["scope"] == "RELU_NETWORK"
-    assert card["primal"] - card["dual"] <= 1e-6 * card["primal"]
+    assert card["primal"] - card["dual"] <= 1e-5 * card["primal"]
+    cards = panels["certificate"]["states"]
+    assert [panels[f"plane-{name}"]["note"] for name in ("none", "before", "after")] == [
+        f"optimum {state['primal']:.4g}" for state in cards
+    ]
+    assert cards[2]["primal"] < cards[1]["primal"]
+
+
+def test_moved_points_and_units_are_in_the_address(clerk: Clerk) -> None:
+    line = {"dataset": "toy", "arrangements": "all"}
+    first = sent(visit("batch_norm", **line))
+    at = visit("batch_norm", **line, points="-1,0.5,0;0,-1,0;0.5,1,0;2,0.3,0", scale=5, shift=-2)
+    values, panels, _ = sent(at)
+    assert values["points"] == [[-1, 0.5, 0], [0, -1, 0], [0.5, 1, 0], [2, 0.3, 0]]
+    assert (values["scale"], values["shift"]) == (5, -2)
+    assert "5·x − 2" in panels["say"]["texts"][0]
+    scaled = sent(visit("batch_norm", **line, scale=5))
+    assert scaled[0]["points"] == first[0]["points"]
+    one, other = (each[1]["certificate"]["states"] for each in (first, scaled))
+    assert one[0]["primal"] != pytest.approx(other[0]["primal"], rel=1e-3)
+    assert one[1]["primal"] == pytest.approx(other[1]["primal"], rel=1e-5)
+    for nonsense in ({"points": "1,2"}, {"scale": "nan"}, {"shift": "x"}):
+        assert sent(visit("batch_norm", **line, **nonsense))[0] == first[0]
+    at.button("reset.batch_norm").click()
+    clean(at.run())
+    assert not {"batch_norm.points", "batch_norm.scale", "batch_norm.shift"} & set(at.query_params)
+    assert clerk.asked == []
 
 
 def test_an_example_sets_the_page_and_reset_takes_it_back(clerk: Clerk) -> None:

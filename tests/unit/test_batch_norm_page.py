@@ -8,7 +8,10 @@ import pytest
 import convexviz
 from convexviz import architectures
 from convexviz.architectures.batch_norm import analysis, quiz
+from convexviz.datasets.base import Draw
+from convexviz.datasets.labelled import toy as toy_data
 from convexviz.experiments.result import Result
+from convexviz.views import batch_norm_line as line
 from convexviz.views import batch_norm_toy as toy
 
 ARCH = architectures.get("batch_norm")
@@ -58,13 +61,67 @@ def test_only_what_is_short_is_live() -> None:
     assert ARCH.seconds(line, ARCH.load(line)) < 0.1
 
 
-@pytest.mark.parametrize("units", list(toy.SCALES))
-def test_other_units_keep_the_points_and_the_objective(units: str) -> None:
-    points = [[-1.0, 0.2, 0], [0.1, -0.7, 0], [0.4, 0.3, 0], [1.6, 1.1, 0]]
-    data = toy.arrays(points, units)
-    fields = {"arrangements": "all", "weight_decay": 0.05}
+POINTS = [[-1.0, 0.2, 0], [0.1, -0.7, 0], [0.4, 0.3, 0], [1.6, 1.1, 0]]
+
+
+def fitted(points: line.Points, units: line.Units, **fields: object) -> dict[str, line.Fit]:
+    """The three networks on these points, as the page computes them."""
+    data = line.arrays(points, units)
+    fields = {"arrangements": "all", "weight_decay": 0.05, **fields}
     result = convexviz.solve("batch_norm", data=data, **fields)
-    plain = convexviz.solve("batch_norm", data=toy.arrays(points, "given"), **fields)
-    assert toy.points_of(result, units) == points
-    # Both are solved to a gap of 1e-6.
-    assert result.certificate.primal == pytest.approx(plain.certificate.primal, rel=1e-5)
+    return dict(line.fits(result, 0))
+
+
+@pytest.mark.parametrize("units", [line.Units(10.0), line.Units(1.0, 6.0), line.Units(0.3, -2.5)])
+def test_other_units_are_noticed_without_batch_norm_only(units: line.Units) -> None:
+    here, there = fitted(POINTS, line.Units()), fitted(POINTS, units)
+    assert line.points_of(line.arrays(POINTS, units), units) == POINTS
+    x = np.linspace(-2, 2, 9)
+    for place in ("before", "after"):
+        # All are solved to a gap of 1e-5 or less.
+        assert there[place].certificate.primal == pytest.approx(
+            here[place].certificate.primal, rel=1e-4
+        )
+    np.testing.assert_allclose(
+        there["before"].at(x, units), here["before"].at(x, line.Units()), atol=1e-4
+    )
+    moved = there["none"].certificate.primal / here["none"].certificate.primal
+    assert abs(moved - 1) > 0.01
+    assert all(fit.proved for fit in there.values())
+
+
+def test_on_standardised_points_batch_norm_before_is_the_plain_network() -> None:
+    table = np.array(POINTS)
+    x = (table[:, 0] - table[:, 0].mean()) / table[:, 0].std()
+    points = [[float(a), float(b), 0] for a, b in zip(x, table[:, 1], strict=True)]
+    found = fitted(points, line.Units())
+    none, before = (found[place].certificate.primal for place in ("none", "before"))
+    assert none == pytest.approx(before, rel=1e-5)
+    for fit in found.values():  # the function drawn is the one whose objective is told
+        f = fit.at(x, line.Units())
+        assert 0.5 * np.sum((f - table[:, 1]) ** 2) < fit.certificate.primal
+
+
+def test_after_the_relu_takes_the_outlier_and_the_page_says_so() -> None:
+    data = toy_data(Draw(0))
+    points = line.points_of(data, line.Units())
+    found = fitted(points, line.Units(), weight_decay=0.03)
+    drawn = toy.Line(fits=found, points=points, units=line.Units())
+    words = next(p for p in toy.panels(drawn, [0.03]) if p.slot.id == "say").texts[0]
+    x, y = np.array(points)[-1, :2]
+    said = {place: float(fit.at(np.array([x]), line.Units())[0]) for place, fit in found.items()}
+    assert abs(said["after"] - y) < 0.1
+    assert abs(said["before"] - y) > 0.6
+    assert f"y = {y:.2f}, they give {said['none']:.2f}" in words
+    assert found["none"].certificate.primal == pytest.approx(1.568, rel=0.005)  # measured before
+    assert found["after"].certificate.primal == pytest.approx(0.365, rel=0.005)
+
+
+def test_a_network_whose_gap_is_open_is_not_called_the_optimum() -> None:
+    found = fitted(POINTS, line.Units())
+    open_ = replace(found["after"].certificate, dual=0.5 * found["after"].certificate.dual)
+    found["after"] = replace(found["after"], certificate=open_)
+    drawn = toy.Line(fits=found, points=POINTS, units=line.Units())
+    notes = {p.slot.id: p.slot.note for p in toy.panels(drawn, [0.05])}
+    assert "optimum" not in notes["plane-after"]
+    assert "optimum" in notes["plane-before"]

@@ -9,11 +9,11 @@ import streamlit as st
 
 from convexviz import architectures
 from convexviz.architectures.base import params
-from convexviz.experiments import path
 from convexviz.experiments.result import Result
 from convexviz.views import batch_norm_board as cut_board
 from convexviz.views import batch_norm_cuts, batch_norm_runs, board, controls
 from convexviz.views import batch_norm_descent as learning
+from convexviz.views import batch_norm_line as line
 from convexviz.views import batch_norm_order as learning_order
 from convexviz.views import batch_norm_toy as toy
 from convexviz.views.batch_norm_cuts import cut_of, cuts, rank
@@ -22,7 +22,7 @@ from convexviz.views.heroes.base import Example, Hero
 NAME = "batch_norm"
 KEY = f"{NAME}.hero"
 RANK = f"{NAME}.rank"  # of the data on screen: there, k means "all" and is written 0
-MOVED = f"{NAME}.moved"  # points that were moved, and in which units
+OWN = f"{KEY}.own"  # the points of the data set, before any was moved
 FIELD = "n_directions"
 BETA = cut_board.BETA
 RECORD = f"{NAME}.record"  # the moment of the race, in the address
@@ -33,7 +33,7 @@ def show(result: Result, index: int) -> int:
     """Draw the board; k, the weight decay and the points are where the page has them."""
     decays = [float(b) for b in result.arrays.get("path_weight_decay", [])]
     weight_decay = decays[index] if decays else float(result.spec["weight_decay"])
-    if toy.is_line(result):
+    if line.is_line(result):
         _show_line(result, index, decays, weight_decay)
     else:
         _show_cuts(result, decays, weight_decay)
@@ -64,12 +64,26 @@ def _record(last: int) -> int:
 
 def _show_line(result: Result, index: int, decays: list[float], weight_decay: float) -> None:
     st.session_state[RANK] = None
-    units = str((st.session_state.get(MOVED) or {}).get(toy.UNITS, "given"))
-    wanted = {**toy.wanted(result, units), BETA: weight_decay}
+    ours = result.spec["dataset"] != controls.GIVEN or _moved_here()
+    units = line.units_held() if ours else line.Units()
+    points = line.points_of(result.data, units)
+    if result.spec["dataset"] != controls.GIVEN or line.points_held() is None:
+        st.session_state[OWN] = points
+    fits = line.fits(result, index)
+    elsewhere = None
+    if units.changed:
+        elsewhere = line.objective_without(line.arrays(points, line.Units()), weight_decay)
+    opening = line.PLACES.index(str(result.spec["position"]))
+    wanted = toy.values(points, units, weight_decay, int(board.held(KEY).get(toy.PLACE, opening)))
     if board.is_moving(KEY):  # what is drawn may lag; the hand must not
-        wanted[toy.POINTS] = board.held(KEY).get(toy.POINTS, wanted[toy.POINTS])
-    here, proof = path.at(result, index), path.certificates(result)[index]
-    board.board(toy.panels(here, units, proof, decays), wanted, key=KEY)
+        wanted = {**wanted, **board.held(KEY)}
+    drawn = toy.Line(fits=fits, points=points, units=units, editable=ours, elsewhere=elsewhere)
+    content = toy.panels(drawn, decays)
+    board.board(content, wanted, key=KEY)
+
+
+def _moved_here() -> bool:
+    return any(name in st.query_params for name in line.ADDRESS.values())
 
 
 def _name(result: Result) -> str:
@@ -121,8 +135,8 @@ def listen() -> None:
         st.query_params[controls.address_of(arch, "weight_decay")] = f"{held[BETA]:g}"
     if learning.RECORD in held:
         _hold_record(int(held[learning.RECORD]))
-    if toy.POINTS in held:
-        st.session_state[MOVED] = {name: held[name] for name in (toy.POINTS, toy.UNITS)}
+    if top is None and line.POINTS in held:
+        line.hold(held, st.session_state.get(OWN))
 
 
 def _hold_record(record: int) -> None:
@@ -134,19 +148,26 @@ def _hold_record(record: int) -> None:
 
 
 def arrays(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The points that were moved, as long as the data set is still that of points on a line."""
-    moved = st.session_state.get(MOVED)
-    if moved is None or fields.get("dataset") != "toy":
-        st.session_state.pop(MOVED, None)
+    """The points and units that were moved, as long as the data set is that of points on a line."""
+    if fields.get("dataset") != "toy":
+        line.forget()
         return None
-    return toy.arrays(moved[toy.POINTS], moved[toy.UNITS])
+    points, units = line.points_held(), line.units_held()
+    if points is None and not units.changed:
+        return None
+    if points is not None:
+        return line.arrays(points, units)
+    arch = architectures.get(NAME)
+    own = arch.load(arch.spec.of({**arch.stored[0], **fields}))
+    return {"X": units.seen(own["X"]), "Y": own["Y"]}
 
 
 def reset() -> None:
     """The board shows what the page says, whatever was moved in it."""
     board.forget(KEY)
     learning_order.reset()
-    st.session_state.pop(MOVED, None)
+    line.forget()
+    st.session_state.pop(OWN, None)
 
 
 EXAMPLES = (
@@ -178,7 +199,7 @@ EXAMPLES = (
     ),
     Example(
         "Points on a line",
-        "Move them; change their units. Every optimum is proved while you drag.",
+        "Without batch norm, before and after the ReLU. Move them, rescale them: all is proved.",
         {"dataset": "toy", "arrangements": "all", "weight_decay": 0.032},
     ),
 )
