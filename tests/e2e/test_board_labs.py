@@ -14,7 +14,7 @@ APP = """(() => [...document.querySelectorAll('*')].map((e) => e.shadowRoot?.__a
 
 def open_lab(page: Page, url: str, lab: str, query: str = "") -> Page:
     page.goto(f"{url}/{lab}{query}")
-    expect(page.locator(".board[data-ready]")).to_be_visible(timeout=20_000)
+    expect(page.locator(".board[data-ready]").first).to_be_visible(timeout=20_000)
     page.wait_for_function(f"{APP}.panels[0].place || {APP}.panels[0].scale")
     return page
 
