@@ -6,6 +6,7 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convexviz.datasets.base import Dataset, Guide, Images, Lazy, Opened, Remote
+from convexviz.datasets.base import Dataset, Draw, Guide, Images, Lazy, Opened, Remote
 from convexviz.errors import DataError
 
 LARGEST = 1 << 31  # bytes of one array, unpacked
@@ -25,6 +26,7 @@ FASHION = (
     "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
 TRAIN, TEST = 600, 10_000  # P4, section 5.1
+ROWS, HELD_OUT = 1000, 2000  # of rows with a class each
 
 
 def read(path: Path) -> Lazy:
@@ -146,6 +148,27 @@ def load_fashion() -> Images:
     return _load("fashion_mnist")
 
 
+def _drawn(name: str) -> Any:
+    """Rows of pixels in [0, 1] with a class each: some of the training set, and held out."""
+
+    def draw(wanted: Draw) -> Mapping[str, NDArray[np.float64]]:
+        from convexviz import datasets
+
+        train, test = (datasets.get(name).open().splits[part] for part in ("train", "test"))
+        n = wanted.rows(ROWS, len(train["labels"]))
+        chosen = np.random.default_rng(wanted.seed).permutation(len(train["labels"]))[:n]
+        one_hot = np.eye(10)
+        held_out = slice(0, HELD_OUT)
+        return {
+            "X": train["images"][chosen].reshape(n, -1) / 255.0,
+            "Y": one_hot[wanted.labels(train["labels"][chosen].astype(np.int64), 10)],
+            "test_X": test["images"][held_out].reshape(-1, train["images"][:1].size) / 255.0,
+            "test_Y": one_hot[test["labels"][held_out]],
+        }
+
+    return draw
+
+
 def _remotes(base: str, md5s: tuple[str, str, str, str]) -> tuple[Remote, ...]:
     names = [
         f"{prefix}-{kind}-{number}-ubyte.gz"
@@ -170,6 +193,7 @@ DATASETS = (
         source="LeCun, Cortes, Burges: The MNIST database of handwritten digits",
         licence="none stated by its authors; usually given as CC BY-SA 3.0",
         load=load_mnist,
+        draw=_drawn("mnist"),
         reader=_labelled(tuple("0123456789")),
         guide=Guide(
             page="http://yann.lecun.com/exdb/mnist/",
@@ -192,6 +216,7 @@ DATASETS = (
         source="Xiao, Rasul, Vollgraf: Fashion-MNIST, 2017",
         licence="MIT",
         load=load_fashion,
+        draw=_drawn("fashion_mnist"),
         reader=_labelled(FASHION),
         guide=Guide(
             page="https://github.com/zalandoresearch/fashion-mnist",

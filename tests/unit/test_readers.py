@@ -10,7 +10,7 @@ import pytest
 import convexviz
 from convexviz import datasets
 from convexviz.datasets import idx
-from convexviz.datasets.base import Lazy
+from convexviz.datasets.base import Draw, Lazy
 from convexviz.errors import DataError
 
 RNG = np.random.default_rng(5)
@@ -99,3 +99,27 @@ def test_a_gzipped_idx_file_that_unpacks_to_more_than_it_says_is_refused(tmp_pat
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(DataError, match=r"must hold 4 bytes|cut short"):
         np.asarray(idx.read(path))
+
+
+def test_rows_of_an_idx_set_are_drawn_by_the_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "MNIST/raw"
+    folder.mkdir(parents=True)
+    images = np.arange(60 * 4, dtype=np.uint8).reshape(60, 2, 2)
+    labels = (np.arange(60) % 10).astype(np.uint8)
+    for prefix in ("train", "t10k"):
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(idx_bytes(images))
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    monkeypatch.setenv("CONVEXVIZ_DATA", str(tmp_path))
+    draw = datasets.get("mnist").draw
+    assert draw is not None
+    found, again, other = draw(Draw(0, 20)), draw(Draw(0, 20)), draw(Draw(1, 20))
+    assert (found["X"].shape, found["test_X"].shape) == ((20, 4), (60, 4))
+    np.testing.assert_array_equal(found["X"], again["X"])
+    assert not np.array_equal(found["X"], other["X"])
+    rows = (found["X"][:, 0] * 255).round().astype(int) // 4  # a row's first pixel tells its place
+    np.testing.assert_array_equal(found["Y"].argmax(axis=1), rows % 10)
+    wrong = draw(Draw(0, 20, 1.0))
+    assert (wrong["Y"] != found["Y"]).any()
+    np.testing.assert_array_equal(wrong["test_Y"], found["test_Y"])

@@ -18,6 +18,8 @@ DATASETS = (
     "signal_all",
     "signal_bottom",
     "toy",
+    "mnist",
+    "fashion_mnist",
     GIVEN,
 )
 

@@ -11,13 +11,13 @@ from convexviz import architectures
 from convexviz.architectures.base import params
 from convexviz.experiments.result import Result
 from convexviz.views import batch_norm_board as cut_board
-from convexviz.views import batch_norm_cuts, batch_norm_runs, board, controls
+from convexviz.views import batch_norm_cuts, batch_norm_examples, batch_norm_runs, board, controls
 from convexviz.views import batch_norm_descent as learning
 from convexviz.views import batch_norm_line as line
 from convexviz.views import batch_norm_order as learning_order
 from convexviz.views import batch_norm_toy as toy
 from convexviz.views.batch_norm_cuts import cut_of, cuts, rank
-from convexviz.views.heroes.base import Example, Hero
+from convexviz.views.heroes.base import Hero
 
 NAME = "batch_norm"
 KEY = f"{NAME}.hero"
@@ -170,47 +170,13 @@ def reset() -> None:
     st.session_state.pop(OWN, None)
 
 
-EXAMPLES = (
-    Example(
-        "Fifty digits",
-        "As many directions as rows: the best network is a formula. Cut its spectrum.",
-        {},
-    ),
-    Example(
-        "The signal is in small directions",
-        "Sixteen directions, of which only the last four matter: here a cut destroys.",
-        {
-            "dataset": "signal_bottom",
-            "neurons": "gated",
-            "arrangements": "sampled",
-            "weight_decay": 0.3,
-        },
-    ),
-    Example(
-        "The signal is in large directions",
-        "Only the first four matter: here a cut helps.",
-        {
-            "dataset": "signal_top",
-            "neurons": "gated",
-            "arrangements": "sampled",
-            "weight_decay": 0.3,
-            "n_directions": 4,
-        },
-    ),
-    Example(
-        "Points on a line",
-        "Without batch norm, before and after the ReLU. Move them, rescale them: all is proved.",
-        {"dataset": "toy", "arrangements": "all", "weight_decay": 0.032},
-    ),
-)
-
 HERO = Hero(
     sentence="Batch norm *hides a whitening*: every direction of the data counts the same, however "
     "small. Cut the spectrum and see what that costs.",
     show=show,
     holds=(FIELD,),
     arrays=arrays,
-    examples=EXAMPLES,
+    examples=batch_norm_examples.examples(),
     listen=listen,
     reset=reset,
 )
