@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from convexviz.core.cone_norm import ChosenCones
 from convexviz.core.dual_norm import AllFaces
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram
@@ -39,15 +40,17 @@ def why_exact(program: VectorProgram) -> str | None:
     rank = program.norm.rows.shape[1]
     if rank <= 2:
         return "cones in at most two dimensions have two rays"
-    if isinstance(program.norm, AllFaces):
+    if isinstance(program.norm, AllFaces | ChosenCones):
         facets = facet_counts(program.norm)
         if facets.max() <= FEW:
             return f"no cone has more than {FEW} facets"
     return None
 
 
-def facet_counts(norm: AllFaces) -> np.ndarray:
-    """How many facets each cell has (rank 3 or 4)."""
+def facet_counts(norm: AllFaces | ChosenCones) -> np.ndarray:
+    """How many facets each cell has (rank 3 or more)."""
+    if isinstance(norm, ChosenCones):
+        return np.array([len(norm.cone(cell)) for cell in range(norm.n_patterns)])
     minus, plus, _ = norm.faces.facet_list
     return np.bincount(np.concatenate([minus, plus]), minlength=norm.n_patterns)
 
@@ -66,7 +69,7 @@ def relaxed_norm(
     G = program.readout.adjoint(R)
     exact = norm.largest(G)
     floor = program.weight_decay * (1 - 1e-12)
-    if norm.rows.shape[1] <= 2 or not isinstance(norm, AllFaces):
+    if norm.rows.shape[1] <= 2 or not isinstance(norm, AllFaces | ChosenCones):
         return Relaxed(max(exact, floor))
     forms = norm.forms(G)
     tops = np.linalg.norm(forms, 2, axis=(1, 2))

@@ -64,6 +64,11 @@ class DualNorm(ABC):
         """What a bound from this M covers."""
 
     @property
+    def exact(self) -> bool:
+        """Whether `search` finds M itself; else it estimates, and only `largest` is proved."""
+        return True
+
+    @property
     @abstractmethod
     def n_patterns(self) -> int:
         """Over how many activation patterns M ranges."""
@@ -77,6 +82,11 @@ class DualNorm(ABC):
     @abstractmethod
     def basis(self) -> Float[np.ndarray, "d r"]:
         """`u = basis @ point`."""
+
+    def admits(self, U: Float[np.ndarray, "m d"]) -> bool:
+        """Whether every neuron lies in a cone that M ranges over."""
+        del U
+        return True
 
     @abstractmethod
     def patterns(self) -> Bool[np.ndarray, "N P"]:
@@ -93,7 +103,7 @@ class DualNorm(ABC):
         """The best `most` local maxima among what was found for the same G."""
 
     def largest(self, G: Float[np.ndarray, "N c"]) -> float:
-        """M: never below the true maximum over these cones by more than rounding."""
+        """At least M: never below the true maximum over these cones by more than rounding."""
         return self.search(G).largest
 
 
@@ -105,7 +115,7 @@ class AllFaces(DualNorm):
     """
 
     def __init__(self, X: Float[np.ndarray, "N d"]) -> None:
-        self._width = _power_of_two(X)
+        self._width = power_of_two(X)
         self.faces = Faces(X / self._width)
         self._rows = self.faces.space.rows * self._width
 
@@ -131,7 +141,7 @@ class AllFaces(DualNorm):
     def search(
         self, G: Float[np.ndarray, "N c"], threshold: float = 0.0, share: float = 0.999
     ) -> Found:
-        unit = _power_of_two(G)
+        unit = power_of_two(G)
         size = unit * self._width
         largest, _, points = self.faces.search(G / unit, threshold / size, share)
         return Found(largest * size, points)
@@ -153,7 +163,7 @@ class AllFaces(DualNorm):
         return np.concatenate([-H[wall[minus == cell]], H[wall[plus == cell]]])
 
     def peaks(self, G: Float[np.ndarray, "N c"], found: Found, most: int) -> Peaks:
-        space, unit = self.faces.space, _power_of_two(G)
+        space, unit = self.faces.space, power_of_two(G)
         rho, _ = space.joined(G / unit)
         keep, hidden, images, spans, dims = local_maxima(
             space.rows, space.normals, space.owner, space.scale, G / unit, rho, found.points
@@ -170,7 +180,7 @@ class AllFaces(DualNorm):
         )
 
 
-def _power_of_two(A: Array) -> float:
+def power_of_two(A: Array) -> float:
     """About the largest entry: squares of what it divides are ordinary numbers."""
     largest = float(np.abs(A).max(initial=0.0))
     return float(2.0 ** np.frexp(largest)[1]) if largest else 1.0

@@ -29,6 +29,10 @@ class FreeNorm(DualNorm):
         return Scope.RELU_NETWORK
 
     @property
+    def exact(self) -> bool:
+        return False
+
+    @property
     def n_patterns(self) -> int:
         return 0
 

@@ -93,11 +93,14 @@ class VectorProgram(AbstractConvexProgram):
         return self.norm.largest(self.readout.adjoint(R))
 
     def objective(self, variables: Float[np.ndarray, "m dk"]) -> float:
-        """F: the convex objective of the factored blocks; `inf` where it is not finite."""
+        """F: the convex objective of the factored blocks; `inf` where it is not finite, or where a
+        neuron lies in none of the cones."""
         with np.errstate(over="ignore", invalid="ignore"):
             value = self.loss.value(self.fit(variables), self.Y)
             value += self.weight_decay * self.penalty(variables)
-        return value if np.isfinite(value) else float("inf")
+        if not np.isfinite(value) or not self.norm.admits(self.neurons(variables)[0]):
+            return float("inf")
+        return value
 
     def certify(self, variables: Float[np.ndarray, "m dk"]) -> Certificate:
         """F, and the dual value of its residual scaled to be feasible (THEORY 1.6, 1.8)."""

@@ -50,6 +50,8 @@ class DualNewton(AbstractSolver):
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         if not isinstance(program, VectorProgram):
             return f"it needs a VectorProgram, got {type(program).__name__}"
+        if not program.norm.exact:
+            return "it needs a dual norm that a search finds exactly"
         if not np.isfinite(program.loss.smoothness):
             return f"it needs a smooth loss, got {program.loss.name}"
         return None
@@ -57,6 +59,18 @@ class DualNewton(AbstractSolver):
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, VectorProgram)
         return _Search(program, self, Monitor(self.tolerance, on_iteration)).run()
+
+    def refined(
+        self, program: VectorProgram, start: Array, *, on_iteration: OnIteration = silent
+    ) -> tuple[Array, Array]:
+        """The network after Newton steps from `start`, and the residual with the best bound.
+
+        Where the dual norm is estimated the gap is too: what is told to `on_iteration` is a bound
+        of 0, and nothing is certified.
+        """
+        search = _Search(program, self, Monitor(self.tolerance, on_iteration), start)
+        search.begin()
+        return search.best, search.residual
 
     def path(
         self,
@@ -100,18 +114,32 @@ class _Search:
     monitor: Monitor
     warm: Array | None = None
     best: Array = field(init=False)
+    residual: Array = field(init=False)
     primal: float = np.inf
     dual: float = 0.0
 
     def run(self) -> Solution:
+        self.begin()
+        return self._finish()
+
+    def begin(self) -> None:
         program = self.program
         width = program.X.shape[1] + program.outputs
         self.best = np.zeros((0, width)) if self.warm is None else self.warm
-        certificate = program.certify(self.best)
-        self.primal, self.dual = certificate.primal, certificate.dual
-        if not self.monitor.record(certificate):
+        self.primal = program.objective(self.best)
+        here = self._at(program.fit(self.best))
+        self.dual, self.residual = min(here.bound, self.primal), here.R
+        if not self._told():
             self._iterate()
-        return self._finish()
+
+    def _told(self) -> bool:
+        """Records the pair, an estimated bound as none; whether to stop."""
+        scope = self.program.norm.scope
+        pair = Certificate(self.primal, min(self.dual, self.primal), scope)
+        if self.program.norm.exact:
+            return self.monitor.record(pair)
+        self.monitor.record(Certificate(self.primal, 0.0, scope))
+        return self.monitor.cancelled or pair.relative_gap <= self.monitor.tolerance
 
     def _iterate(self) -> None:
         here, cuts, before = self._at_best()
@@ -147,12 +175,12 @@ class _Search:
 
     def _record(self, there: _Place) -> bool:
         """Whether to stop: cancelled, or the network's own certificate is within the tolerance."""
-        self.dual = max(self.dual, there.bound)
-        pair = Certificate(self.primal, min(self.dual, self.primal), self.program.norm.scope)
-        stop = self.monitor.record(pair)
-        return self.monitor.cancelled or (
-            stop and self.program.certify(self.best).relative_gap <= self.options.tolerance
-        )
+        if there.bound > self.dual:
+            self.dual, self.residual = there.bound, there.R
+        stop = self._told()
+        if self.monitor.cancelled or not self.program.norm.exact:
+            return stop
+        return stop and self.program.certify(self.best).relative_gap <= self.options.tolerance
 
     def _at(self, F: Array) -> _Place:
         program = self.program

@@ -17,6 +17,7 @@ from convexviz.core.vector import VectorProgram, balanced
 from convexviz.solvers.dual_newton_steps import root_hessian
 
 _ENTRIES = 20_000_000  # of the Jacobian: beyond, polishing is left out
+_UNKNOWNS = 2500  # of the Hessian
 _STEPS = 30
 _ON = 1e-9
 
@@ -39,7 +40,7 @@ def polished(
     U, V = balanced(*program.neurons(variables))
     basis, rows = program.norm.basis, program.norm.rows
     size = U.shape[0] * (basis.shape[1] + V.shape[1])
-    if not len(U) or size * rows.shape[0] * V.shape[1] > _ENTRIES:
+    if not len(U) or size > _UNKNOWNS or size * rows.shape[0] * V.shape[1] > _ENTRIES:
         return variables
     point = _Point(U @ basis, V)
     faces = [_span(rows, t) for t in point.T]

@@ -19,6 +19,8 @@ RNG = np.random.default_rng(0)
 ROWS = {"X": RNG.standard_normal((7, 2)), "Y": one_hot(0, 1, 2, 0, 1, 2, 0)}
 PATCHES = {"X": RNG.standard_normal((4, 3, 2)), "Y": one_hot(0, 1, 0, 1)}
 WHITE = {"X": np.linalg.qr(RNG.standard_normal((8, 5)))[0].T, "Y": one_hot(0, 0, 0, 1, 1)}
+WIDE = {"X": RNG.standard_normal((20, 10)), "Y": np.eye(3)[RNG.integers(0, 3, 20)]}
+RANK_FIVE = {"X": RNG.standard_normal((5, 5)), "Y": RNG.standard_normal((5, 2))}
 CASES: dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]] = {
     "exact": (ROWS, {}),
     "classes": (ROWS, {"loss": "cross_entropy"}),
@@ -31,6 +33,10 @@ CASES: dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]] = {
     "gated": (ROWS, {"method": "gated", "arrangements": "sampled", "n_gates": 5}),
     "gated patches": (PATCHES, {"method": "gated", "tolerance": 1e-6}),
     "adaptive": (WHITE, {"arrangements": "adaptive", "tolerance": 1e-3}),
+    "sampled": (ROWS, {"arrangements": "sampled", "n_gates": 5}),
+    "sampled patches": (PATCHES, {"arrangements": "sampled", "n_gates": 4, "tolerance": 1e-6}),
+    "sampled, wide": (WIDE, {"arrangements": "sampled", "n_gates": 4, "tolerance": 1e-2}),
+    "rank five": (RANK_FIVE, {"tolerance": 1e-6}),
     "nothing": (ROWS, {"weight_decay": 1e3}),
 }
 _SOLVED: dict[str, Result] = {}
@@ -83,8 +89,12 @@ def test_three_lines_of_numpy_give_the_objective(result: Result) -> None:
 
 
 def test_the_scope_says_what_is_covered(result: Result) -> None:
-    gated = result.spec["method"] == "gated"
-    assert result.certificate.scope is (Scope.GATED_NETWORK if gated else Scope.RELU_NETWORK)
+    expected = Scope.RELU_NETWORK
+    if result.spec["arrangements"] == "sampled":
+        expected = Scope.SAMPLED_PROGRAM
+    if result.spec["method"] == "gated":
+        expected = Scope.GATED_NETWORK
+    assert result.certificate.scope is expected
 
 
 def test_the_stored_file_verifies(result: Result, tmp_path: Path) -> None:
@@ -167,9 +177,9 @@ def test_the_path_serves_every_weight_decay() -> None:
 
 REFUSED: tuple[tuple[dict[str, Any] | None, dict[str, Any], str], ...] = (
     ({"X": RNG.standard_normal((200, 4)), "Y": np.ones((200, 2))}, {},
-     r"up to 2,627,200: some .* s a search .*'adaptive', method='gated'"),
-    (None, {"dataset": "digit_classes"}, "enumerated up to 4"),
-    (None, {"arrangements": "sampled"}, "use method='gated'"),
+     r"up to 2,627,200: some .* s a search .*'adaptive' or 'sampled', method='gated'"),
+    (None, {"dataset": "digit_classes"}, "rank 50 have up to .*'adaptive' or 'sampled'"),
+    (None, {"arrangements": "sampled", "method": "frank_wolfe"}, "of method='exact' and 'gated'"),
     (None, {"arrangements": "adaptive", "method": "frank_wolfe"}, "method='exact'"),
     (None, {"path_norm": 1.0}, "path_norm is of method='frank_wolfe'"),
     (None, {"method": "closed_form"}, "X must be spike-free"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_PATTERNS = 5000  # of a gated program: blocks of d by c each
 _GATES = 1  # the stream of an experiment's generator; 0 draws the data
+MAX_CONES = 1500  # beyond rank 4, where each is searched on its own: some seconds a search
+_SECONDS_A_CONE = 2e-3
 _SECONDS_A_CELL = {1: 1e-6, 2: 1e-6, 3: 1e-6, 4: 1.5e-6}  # of one search, measured
 
 
@@ -97,11 +99,15 @@ def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
 
         return FreeNorm(X)
     if spec.arrangements == "sampled":
-        raise SpecError(
-            f"arrangements='sampled' is of method='gated', got method={spec.method!r}; "
-            "use method='gated', or arrangements='all' or 'adaptive'"
-        )
-    return _all_faces(X.tobytes(), X.shape)
+        from convexviz.core.cone_norm import ChosenCones
+
+        if spec.method != "exact":
+            raise SpecError(
+                f"arrangements='sampled' is of method='exact' and 'gated', got "
+                f"method={spec.method!r}; use one of them, or arrangements='all'"
+            )
+        return ChosenCones(X, patterns_for(spec, X))
+    return _every_cone(X.tobytes(), X.shape)
 
 
 def can_enumerate(X: Float[np.ndarray, "N d"]) -> bool:
@@ -113,23 +119,30 @@ def can_enumerate(X: Float[np.ndarray, "N d"]) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _all_faces(content: bytes, shape: tuple[int, int]) -> DualNorm:
-    """The faces of these rows: verifying, drawing and solving ask for the same ones."""
+def _every_cone(content: bytes, shape: tuple[int, int]) -> DualNorm:
+    """Every cone of these rows: verifying, drawing and solving ask for the same ones.
+
+    Faces up to rank 4; beyond, one cone after another, where those are few and have few faces.
+    """
+    from convexviz.core.cone_norm import ChosenCones
     from convexviz.core.dual_norm import AllFaces
     from convexviz.core.faces import MAX_CELLS, MAX_RANK, RowSpace, count_cells
 
     X = np.frombuffer(content).reshape(shape)
     space = RowSpace.of(X)
     count = count_cells(space)
-    if space.rank > MAX_RANK or count > MAX_CELLS:
-        shown = f"{count:,}" if count < 10**12 else f"about {count:.0e}"
-        searches = count * _SECONDS_A_CELL.get(space.rank, 1e-5)
-        cost = f"some {searches:.2g} s a search and {count * 32 / 2**20:,.0f} MB"
-        if space.rank > MAX_RANK:
-            cost = f"faces in {space.rank} dimensions, which are enumerated up to {MAX_RANK}"
-        raise SpecError(
-            f"arrangements='all' is exact for at most {MAX_CELLS:,} patterns in up to {MAX_RANK} "
-            f"dimensions; these {shape[0]:,} rows of rank {space.rank} have up to {shown}: {cost}. "
-            "Use arrangements='adaptive', method='gated' with arrangements='sampled', or fewer rows"
-        )
-    return AllFaces(X)
+    if space.rank <= MAX_RANK and count <= MAX_CELLS:
+        return AllFaces(X)
+    if space.rank > MAX_RANK and count <= MAX_CONES:
+        norm = ChosenCones(X, arrangements.enumerate_all(X))
+        if norm.exact:
+            return norm
+    shown = f"{count:,}" if count < 10**12 else f"about 1e{int(math.log10(count))}"
+    searches = count * _SECONDS_A_CELL.get(space.rank, _SECONDS_A_CONE)
+    cost = f"some {searches:.2g} s a search and {count * 32 / 2**20:,.0f} MB"
+    limit = f"{MAX_CELLS:,} patterns in up to {MAX_RANK} dimensions"
+    raise SpecError(
+        f"arrangements='all' is exact for at most {limit}, and for {MAX_CONES:,} in more; these "
+        f"{shape[0]:,} rows of rank {space.rank} have up to {shown}: {cost}. Use arrangements="
+        "'adaptive' or 'sampled', method='gated' with arrangements='sampled', or fewer rows"
+    )

@@ -60,6 +60,8 @@ def bounds(spec: Spec, program: Any, certificate: Certificate) -> dict[str, floa
 
     if spec.method not in ("exact", "copositive") or isinstance(program.norm, FreeNorm):
         return {}
+    if spec.arrangements == "sampled":  # of these cones alone: it bounds no other network
+        return {}
     exact = why_exact(program) is not None
     if spec.method == "copositive":
         return {"copositive_bound": certificate.dual, "relaxation_exact": float(exact)}
@@ -140,6 +142,13 @@ def recompute(
         proof = replayed(program, dict(arrays))
         R = arrays["relaxation_residual"]
         certificate = relaxation_certificate(program, variables, R, proof)
+    elif "cone_multipliers" in arrays:
+        from convexviz.solvers.cone_columns import proved_bound
+
+        primal = program.objective(variables)
+        table = arrays["cone_multipliers"]
+        dual = proved_bound(program, arrays["cone_residual"], table)[1]
+        certificate = Certificate(primal, min(dual, primal), program.norm.scope)
     else:
         certificate = program.certify(variables)
         if spec.arrangements == "adaptive":  # a kept proof may say more

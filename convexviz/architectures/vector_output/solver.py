@@ -28,7 +28,12 @@ def solver(spec: Spec, program: AbstractConvexProgram) -> AbstractSolver:
     from convexviz.core.free_norm import FreeNorm
     from convexviz.core.vector import VectorProgram
 
-    if isinstance(program, VectorProgram) and isinstance(program.norm, FreeNorm):
+    assert isinstance(program, VectorProgram)
+    if not program.norm.exact and spec.arrangements == "sampled":
+        from convexviz.solvers.cone_columns import ConeColumns
+
+        return ConeColumns(spec.tolerance, spec.prune)
+    if isinstance(program.norm, FreeNorm):
         from convexviz.solvers.free_neurons import FreeNeurons
 
         return FreeNeurons(tolerance=spec.tolerance, seed=spec.seed)

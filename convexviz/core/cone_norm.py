@@ -1,0 +1,214 @@
+"""The dual norm over the cones of chosen patterns, at any rank: climbed from below, proved from
+above.
+
+`max_i max_{K_i u >= 0, |u| <= 1} |G'D_i X u|` ranges over sampled patterns, or over all of them
+where those are few. Climbing finds neurons; a bound comes from faces or multipliers alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from convexviz.core.arrangements import Arrangements
+from convexviz.core.cone_bound import (
+    FACES,
+    by_faces,
+    faces_at_most,
+    facet_rows,
+    multipliers,
+    proved,
+)
+from convexviz.core.cone_climb import ON, local_peaks, span_of
+from convexviz.core.dual_norm import DualNorm, Found, Peaks, power_of_two
+from convexviz.core.faces import RowSpace
+from convexviz.core.faces_peaks import local_maxima
+from convexviz.core.solution import Scope
+from convexviz.core.types import Array
+
+_REMEMBERED = 8  # peaks of a cone where the next climb starts
+_EQUAL = 1e-12
+_OUTSIDE = 1e-7  # of unit rows and directions
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """An upper bound on M, and what proves it: rows (cone, a, b, N_ab); faces need no proof."""
+
+    value: float
+    table: Float[np.ndarray, "q 4"]
+
+
+class ChosenCones(DualNorm):
+    """The cones of `arrangements`; a bound covers every network where those are complete."""
+
+    def __init__(self, X: Float[np.ndarray, "N d"], arrangements: Arrangements) -> None:
+        self._width = power_of_two(X)
+        self._space = RowSpace.of(X / self._width)
+        self._arrangements = arrangements
+        rows = self._space.rows
+        lengths = np.linalg.norm(rows, axis=1)
+        there = lengths > 1e-12 * lengths.max(initial=0.0)
+        self._unit = rows / np.where(there, lengths, 1.0)[:, None]
+        self._there = there
+        signs = np.where(arrangements.patterns[there], 1.0, -1.0)
+        self._cones = [facet_rows(side[:, None] * self._unit[there]) for side in signs.T]
+        self._exact = all(faces_at_most(len(K), self._space.rank) <= FACES for K in self._cones)
+        self._starts: dict[int, Array] = {}
+
+    @property
+    def scope(self) -> Scope:
+        complete = self._arrangements.complete
+        return Scope.RELU_NETWORK if complete else Scope.SAMPLED_PROGRAM
+
+    @property
+    def exact(self) -> bool:
+        return self._exact
+
+    @property
+    def n_patterns(self) -> int:
+        return len(self._arrangements)
+
+    @property
+    def rows(self) -> Float[np.ndarray, "N r"]:
+        return self._space.rows * self._width
+
+    @property
+    def basis(self) -> Float[np.ndarray, "d r"]:
+        return self._space.basis
+
+    def admits(self, U: Float[np.ndarray, "m d"]) -> bool:
+        """Whether each neuron agrees with a pattern at every row that it is not next to."""
+        if self._arrangements.complete or not len(U):
+            return True
+        points = U @ self._space.basis
+        lengths = np.linalg.norm(points, axis=1)
+        side = self._unit[self._there] @ (points / np.where(lengths > 0, lengths, 1.0)[:, None]).T
+        signs = np.where(self._arrangements.patterns[self._there], 1.0, -1.0)
+        on = (signs[:, :, None] * side[:, None, :]).min(axis=0, initial=0.0) >= -_OUTSIDE
+        return bool(on.any(axis=0).all())
+
+    def patterns(self) -> Bool[np.ndarray, "N P"]:
+        return self._arrangements.patterns
+
+    def forms(self, G: Float[np.ndarray, "N c"]) -> Float[np.ndarray, "P c r"]:
+        """`G'D_i X` of every cone, in coordinates of the row space."""
+        return self._forms(G) * self._width
+
+    def cone(self, cell: int) -> Float[np.ndarray, "f r"]:
+        """Inward unit normals of a cone; of its facets alone where they are few."""
+        return self._cones[cell]
+
+    def _forms(self, G: Array) -> Array:
+        rows = self._space.rows
+        outer = (G[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+        masks = self._arrangements.patterns.T.astype(np.float64)
+        out: Array = (masks @ outer).reshape(-1, G.shape[1], rows.shape[1])
+        return out
+
+    def search(
+        self, G: Float[np.ndarray, "N c"], threshold: float = 0.0, share: float = 0.999
+    ) -> Found:
+        """What climbing finds; M itself where cones have few faces."""
+        unit = power_of_two(G)
+        size = unit * self._width
+        forms = self._forms(G / unit)
+        tops = np.linalg.norm(forms, 2, axis=(1, 2)) if forms.size else np.zeros(len(forms))
+        points, values = [np.zeros((0, self._space.rank))], [np.zeros(0)]
+        largest = 0.0
+        for i in np.argsort(-tops, kind="stable").tolist():
+            if tops[i] <= max(threshold / size, share * largest):
+                break
+            found, heights = self._climbed(i, forms[i])
+            if self._exact:
+                value, more = by_faces(forms[i], self._cones[i], largest)
+                found = np.concatenate([found, more])
+                heights = np.concatenate([heights, np.linalg.norm(more @ forms[i].T, axis=1)])
+                largest = max(largest, value)
+            largest = max(largest, float(heights.max(initial=0.0)))
+            points.append(found)
+            values.append(heights)
+        all_points, all_values = np.concatenate(points), np.concatenate(values)
+        near = np.flatnonzero(all_values >= max(threshold / size, share * largest))
+        order = near[np.argsort(-all_values[near], kind="stable")]
+        return Found(largest * size, _distinct(all_points[order]))
+
+    def _climbed(self, i: int, B: Float[np.ndarray, "c r"]) -> tuple[Array, Array]:
+        left = np.linalg.svd(B, full_matrices=False)[0].T
+        before = self._starts.get(i, np.zeros((0, len(B))))
+        kept = before if before.shape[1] == len(B) else np.zeros((0, len(B)))
+        starts = np.ascontiguousarray(np.concatenate([left, -left, np.eye(len(B)), kept]))
+        points, heights = local_peaks(B, self._cones[i], starts)
+        if len(points):
+            images = points[:_REMEMBERED] @ B.T
+            self._starts[i] = images / np.linalg.norm(images, axis=1, keepdims=True)
+        return points, heights
+
+    def largest(self, G: Float[np.ndarray, "N c"]) -> float:
+        """At least M, proved; M itself where cones have few faces."""
+        return self.prove(G).value
+
+    def prove(
+        self, G: Float[np.ndarray, "N c"], known: Float[np.ndarray, "q 4"] | None = None
+    ) -> Proved:
+        """An upper bound on M, from `known` multipliers where given: then nothing is searched."""
+        unit = power_of_two(G)
+        size = unit * self._width
+        if self._exact:
+            return Proved(self.search(G, 0.0, 1.0).largest, np.zeros((0, 4)))
+        forms = self._forms(G / unit)
+        tops = np.linalg.norm(forms, 2, axis=(1, 2))
+        found = Found(0.0, np.zeros((0, self._space.rank)))
+        if known is None:
+            found = self.search(G, 0.0, 0.5)
+        worst, tables = found.largest / size, [np.zeros((0, 4))]
+        for i in np.argsort(-tops, kind="stable").tolist():
+            if tops[i] <= worst * (1 + _EQUAL):
+                break
+            if known is None:
+                N = multipliers(forms[i], self._cones[i], found.points)
+            else:
+                N = known[known[:, 0] == i, 1:]
+            worst = max(worst, proved(forms[i], self._cones[i], N))
+            tables.append(np.concatenate([np.full((len(N), 1), float(i)), N], axis=1))
+        table = np.concatenate(tables)
+        return Proved(worst * size, table) if known is not None else self.prove(G, table)
+
+    def peaks(self, G: Float[np.ndarray, "N c"], found: Found, most: int) -> Peaks:
+        """Local maxima of the cones; where patterns are complete, of `|G'(Xu)_+|` itself."""
+        space, unit = self._space, power_of_two(G)
+        points = found.points
+        if self._arrangements.complete and len(points):
+            rho, _ = space.joined(G / unit)
+            normals, owner, scale = space.normals, space.owner, space.scale
+            keep = local_maxima(space.rows, normals, owner, scale, G / unit, rho, points)[0]
+            points = points[np.flatnonzero(keep)]
+        points = points[:most]
+        on = np.abs(points @ self._unit.T) <= ON
+        hidden = np.where(on, 0.0, np.maximum(points @ space.rows.T, 0.0))
+        images = hidden @ (G / unit)
+        values = np.linalg.norm(images, axis=1)
+        rank = space.rank
+        spans, dims = np.zeros((len(points), rank, rank)), np.zeros(len(points), dtype=np.int64)
+        for j, here in enumerate(on):
+            P = span_of(self._unit[here & self._there])
+            dims[j], spans[j, : len(P)] = len(P), P
+        return Peaks(
+            points=points,
+            hidden=hidden * self._width,
+            values=values * (unit * self._width),
+            outputs=images / np.where(values > 0, values, 1.0)[:, None],
+            spans=spans,
+            dims=dims,
+        )
+
+
+def _distinct(points: Float[np.ndarray, "k r"]) -> Float[np.ndarray, "q r"]:
+    """Each point once: neighbouring cones share those on their walls."""
+    if len(points) < 2:
+        return points
+    _, first = np.unique(np.round(points, 8), axis=0, return_index=True)
+    out: Array = np.ascontiguousarray(points[np.sort(first)])
+    return out
