@@ -24,6 +24,8 @@ from convexviz.core.types import Array
 if TYPE_CHECKING:
     import cvxpy as cp
 
+    from convexviz.core.one_latent import Proved
+
 # F is a difference of sums over all samples: rounding alone moves it by about n eps of them.
 FEASIBLE = 1e-9
 ROUNDING = 1e-8  # a bound may exceed the value of a point that is feasible only to FEASIBLE by this
@@ -46,6 +48,7 @@ class GameProgram(AbstractConvexProgram):
     discriminator: Discriminator
     weight_decay: float
     _scale: list[float] = field(default_factory=list)
+    _searched: list[Proved] = field(default_factory=list)
 
     @property
     def width(self) -> int:
@@ -72,7 +75,30 @@ class GameProgram(AbstractConvexProgram):
 
     def with_weight_decay(self, weight_decay: float) -> GameProgram:
         """The same game at another beta."""
-        return replace(self, weight_decay=weight_decay)
+        return replace(self, weight_decay=weight_decay, _searched=[])
+
+    @property
+    def searched(self) -> Proved | None:
+        """The least generator of one latent against ReLU, by branch and bound; None for others."""
+        if not self._searched and self._can_be_searched():
+            from convexviz.core import one_latent
+
+            assert self.reach.basis is not None
+            segment = one_latent.segment(self.X, self.reach.basis[:, 0])
+            line = self.X.shape[1] == 1
+            self._searched.append(one_latent.least(segment, self.weight_decay, line=line))
+        return self._searched[0] if self._searched else None
+
+    def _can_be_searched(self) -> bool:
+        reach = self.reach
+        plane = self.X.shape[1] <= 2 and not self.discriminator.bias
+        still = not reach.start.any() and not reach.beyond
+        return (
+            not self.discriminator.is_moment
+            and plane
+            and reach.basis is not None
+            and (reach.rows == 1 and still)
+        )
 
     def pack(self, G: Float[np.ndarray, "m d"], neurons: Neurons) -> Array:
         """Samples and neurons as variables."""
@@ -120,8 +146,13 @@ class GameProgram(AbstractConvexProgram):
         return relu_bound(self, neurons)
 
     def certify(self, variables: Array) -> Certificate:
-        """R_g of the samples, and the bound that the neurons give; infinity where not allowed."""
+        """R_g of the samples, and the bound that the neurons give; infinity where not allowed.
+
+        Generators of one latent are few enough to search: their bound is branch and bound's.
+        """
         primal, dual = self.objective(variables), self.bound(self.neurons(variables))
+        if self.searched is not None:
+            dual = max(dual, float(self.reach.price[0]) * self.searched.lower**2)
         if dual > primal and dual - primal <= ROUNDING * abs(primal):
             dual = primal
         return Certificate(primal, dual, Scope.GAN_GAME)

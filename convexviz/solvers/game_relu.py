@@ -17,11 +17,14 @@ from convexviz.core.game import GameProgram
 from convexviz.core.moment_program import cycled
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Scope, Solution, Status
+from convexviz.errors import IncompatibleSolver
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.game_closed import finished
 from convexviz.solvers.relu_critic import Measure, apportioned, pieces, shortest
 from convexviz.solvers.relu_polish import Extremes, Polish
 
 NAME = "numerical: linear program, zonotope cut, convex-concave steps"
+SEARCH = "branch and bound on the angle"
 FEW_STARTS = 4
 OFFSETS, MANY_OFFSETS, FEW_SAMPLES = 3, 10, 20
 LARGEST = 4000  # entries of the samples that are moved
@@ -49,6 +52,8 @@ class ReluGame(AbstractSolver):
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, GameProgram)
+        if program.searched is not None:
+            return _one_latent(program, self.tolerance, on_iteration)
         monitor = Monitor(self.tolerance, on_iteration)
         critic = _critic(program)
         neurons = critic.neurons if critic else no_neurons(program.width - 1)
@@ -89,6 +94,24 @@ class ReluGame(AbstractSolver):
             if solutions[-1].status is Status.CANCELLED:
                 break
         return solutions
+
+
+def _one_latent(game: GameProgram, tolerance: float, on_iteration: OnIteration) -> Solution:
+    """The least allowed generator of one latent, and the critic of the relaxation beside it."""
+    found = game.searched
+    assert found is not None
+    if not np.isfinite(found.upper):
+        raise IncompatibleSolver(
+            f"no linear generator of one latent brings F within weight_decay="
+            f"{game.weight_decay:g} (branch and bound over its angle); use more latents, "
+            "generator='free', or a larger weight_decay"
+        )
+    w = found.upper * np.array([np.cos(found.angle), np.sin(found.angle)])
+    C = w[None, : game.X.shape[1]]
+    critic = _critic(game)
+    neurons = critic.neurons if critic else no_neurons(game.width - 1)
+    variables = game.pack(game.reach.samples(C), neurons)
+    return finished(game, variables, tolerance, SEARCH, on_iteration)
 
 
 def _promising(improve: Polish, starts: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

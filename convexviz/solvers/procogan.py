@@ -19,9 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convexviz.errors import SpecError
-
-GRAM_ROWS = 1500  # up to so many images the spectrum is exact, from their Gram
-OVERSAMPLE, POWER = 12, 4
+from convexviz.solvers.spectrum import leading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,39 +178,6 @@ def _upsampled(B: np.ndarray, side: int, channels: int) -> np.ndarray:
     """Each pixel four times: nearest neighbours, the next stage's input."""
     images = B.reshape(len(B), side, side, channels)
     return images.repeat(2, axis=1).repeat(2, axis=2).reshape(len(B), -1)
-
-
-def leading(
-    X: Float[np.ndarray, "n d"], count: int, device: str = "cpu"
-) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, "r d"]]:
-    """The largest singular values and right vectors: all from the Gram of few rows or columns, else
-    by a randomised range finder (Halko, Martinsson, Tropp 2011).
-    """
-    if device != "cpu":
-        import torch
-
-        U, s, V = torch.svd_lowrank(
-            torch.tensor(X, device=device), q=count + OVERSAMPLE, niter=POWER
-        )
-        del U
-        return s[:count].cpu().numpy(), V.T[:count].cpu().numpy()
-    n, d = X.shape
-    if n <= min(d, GRAM_ROWS):
-        values, U = np.linalg.eigh(X @ X.T)
-        roots = np.sqrt(np.maximum(values[::-1], 0.0))
-        on = roots > 1e-7 * roots[0]
-        few = U[:, ::-1][:, on][:, :count]
-        singular = np.where(on, roots, 0.0)
-        return singular, (few / roots[on][:count]).T @ X
-    if d <= GRAM_ROWS:
-        values, V = np.linalg.eigh(X.T @ X)
-        return np.sqrt(np.maximum(values[::-1], 0.0)), np.ascontiguousarray(V[:, ::-1].T[:count])
-    rng = np.random.default_rng(0)
-    Q = rng.standard_normal((d, count + OVERSAMPLE))
-    for _ in range(POWER):
-        Q = np.linalg.qr(X.T @ (X @ Q))[0]
-    _, s, Vt = np.linalg.svd(X @ Q, full_matrices=False)
-    return s[:count], (Vt @ Q.T)[:count]
 
 
 def check(

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from convexviz.solvers.procogan import check, leading, pooled
+from convexviz.solvers.procogan import check, pooled
+from convexviz.solvers.spectrum import leading
 
 SCHEDULE = (20, 30, 40, 100, 175)
 LATENTS = 48

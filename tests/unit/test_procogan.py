@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convexviz.errors import SpecError
-from convexviz.solvers import procogan, procogan_published
+from convexviz.solvers import procogan, procogan_published, spectrum
 
 
 def pictures(n: int = 40, side: int = 16) -> np.ndarray:
@@ -25,7 +25,7 @@ def test_the_golden_two_stages_are_exact() -> None:
         (procogan.pooled(images, 2), 2, 5.65058088, 49.4176093),
         (X4, 3, 89.5263906, 289.570315561),
     ):
-        singular, _ = procogan.leading(X - X.mean(axis=0), kept + 1)
+        singular, _ = spectrum.leading(X - X.mean(axis=0), kept + 1)
         assert singular[kept] ** 2 == pytest.approx(beta, rel=1e-7)
         found = np.maximum(singular[:kept] ** 2 - singular[kept] ** 2, 0).sum()
         assert found == pytest.approx(value, rel=1e-7)
@@ -67,20 +67,43 @@ def test_the_published_schedule_divides_by_rounding_noise() -> None:
     assert max(stage.f_over_beta for stage in theirs) > 1.5
 
 
-def test_the_randomised_spectrum_is_that_of_the_gram(monkeypatch: pytest.MonkeyPatch) -> None:
-    X = pictures(60).reshape(60, -1)
-    exact, V = procogan.leading(X, 9)
-    monkeypatch.setattr(procogan, "GRAM_ROWS", 10)
-    found, W = procogan.leading(X, 9)
-    np.testing.assert_allclose(found, exact[:9], rtol=1e-4)  # the last ones are nearly equal
-    assert np.abs(np.linalg.det(V @ W.T)) == pytest.approx(1.0, rel=1e-2)
+def flat(n: int, d: int) -> np.ndarray:
+    """Four strong directions over noise, whose edge is nearly flat: beta is read off there."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, 4)) @ rng.standard_normal((4, d)) + rng.standard_normal((n, d))
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (90, 60)])
+@pytest.mark.parametrize("way", ["all", "few", "products", "torch", "torch products"])
+def test_every_way_to_the_spectrum_is_exact(
+    shape: tuple[int, int], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X = flat(*shape)
+    _, s, Vt = np.linalg.svd(X)
+    if way != "all":
+        monkeypatch.setattr(spectrum, "ALL", 10)
+        monkeypatch.setattr(spectrum, "BLOCK", 7)
+    if "products" in way:
+        monkeypatch.setattr(spectrum, "GRAM_SIDE", 10)
+    found, V = spectrum.leading(X, 9, "cpu:0" if "torch" in way else "cpu")
+    assert len(found) >= 10
+    np.testing.assert_allclose(found[:10], s[:10], rtol=1e-10)
+    np.testing.assert_allclose(np.abs(np.sum(V * Vt[:9], axis=1)), 1.0, rtol=1e-8)
+
+
+def test_a_spectrum_of_low_rank_ends_in_zeros() -> None:
+    X = np.outer(np.arange(1.0, 5), np.ones(6))
+    found, V = spectrum.leading(X, 3)
+    assert found[0] == pytest.approx(np.linalg.norm(X))
+    np.testing.assert_array_equal(found[1:], 0.0)
+    assert V.shape == (1, 6)
 
 
 def test_a_wrong_generator_is_noticed() -> None:
     images = pictures()
     X = images.reshape(len(images), -1)
     X = X - X.mean(axis=0)
-    singular, V = procogan.leading(X, 11)
+    singular, V = spectrum.leading(X, 11)
     beta = singular[10] ** 2
     P = np.linalg.qr(np.random.default_rng(0).standard_normal((len(X), 10)))[0]
     right = np.sqrt(singular[:10] ** 2 - beta)[:, None] * V[:10]
