@@ -6,6 +6,7 @@ import pytest
 import convexviz
 from convexviz.core import one_latent
 from convexviz.core.discriminator import Discriminator
+from convexviz.core.landscape import landscape
 from convexviz.errors import ConvexvizError, DataError
 
 RELU = Discriminator("relu")
@@ -36,7 +37,7 @@ def test_the_distance_of_a_segment_is_that_of_all_samples(name: str, z: np.ndarr
 def test_two_islands_of_the_golden_line() -> None:
     """p1.D1: w in [-1.3, -0.7] or [0.7, 1.3]."""
     X = np.array([[-1.0], [1.0]])
-    found = one_latent.landscape(X, X[:, 0], 0.3, grid=(131, 2), largest=1.3)
+    found = landscape(X, X[:, 0], 0.3, grid=(131, 2), largest=1.3)
     assert found.islands == 2
     np.testing.assert_allclose(found.first, [0.7, 0.7], rtol=1e-9)
     np.testing.assert_allclose(found.last, [1.3, 1.3], rtol=1e-9)
@@ -55,7 +56,7 @@ def test_branch_and_bound_brackets_the_golden_value() -> None:
     assert found.lower**2 <= 0.330449292 * (1 + 1e-8)
     assert found.upper**2 == pytest.approx(0.330449292, rel=1e-6)
     assert found.lower**2 >= found.upper**2 * (1 - 1e-6)
-    drawn = one_latent.landscape(X22, Z22, 2.5)
+    drawn = landscape(X22, Z22, 2.5)
     assert drawn.islands == 2
     assert drawn.value[drawn.allowed].size > 0
     least = np.min(drawn.scales[:, None] + np.where(drawn.allowed, 0, np.inf))
@@ -74,7 +75,7 @@ def test_branch_and_bound_brackets_the_golden_value() -> None:
 def test_no_allowed_generator_is_below_the_bound_or_outside_the_means(name: str) -> None:
     X = POINTS[name]
     beta = 0.8 * RELU.value(X, np.zeros((1, 2)))
-    found = one_latent.landscape(X, Z22, beta, grid=(20, 24))
+    found = landscape(X, Z22, beta, grid=(20, 24))
     some = np.linspace(0.01, 0.99, 4)
     for k, angle in enumerate(found.angles):
         w = np.array([np.cos(angle), np.sin(angle)])
@@ -96,7 +97,7 @@ def test_where_nothing_is_allowed_that_is_proved_and_said() -> None:
     t = 2 * np.pi * np.arange(20) / 20
     X, Z = np.stack([np.cos(t), np.sin(t)], axis=1), np.linspace(-1, 1, 20)[:, None]
     beta = 0.5 * RELU.value(X, np.zeros((1, 2)))
-    found = one_latent.landscape(X, Z[:, 0], beta)
+    found = landscape(X, Z[:, 0], beta)
     assert found.islands == 0
     assert found.proved.lower == np.inf
     with pytest.raises(ConvexvizError, match="no linear generator of one latent") as refused:
@@ -108,21 +109,21 @@ def test_where_nothing_is_allowed_that_is_proved_and_said() -> None:
 
 
 def test_a_large_beta_allows_the_generator_of_zeros() -> None:
-    found = one_latent.landscape(X22, Z22, 1.01 * RELU.value(X22, np.zeros((1, 2))))
+    found = landscape(X22, Z22, 1.01 * RELU.value(X22, np.zeros((1, 2))))
     assert (found.islands, found.proved.lower, found.proved.upper) == (1, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("scale", [1e-40, 1e40])
 def test_scales_of_the_data_do_not_matter(scale: float) -> None:
-    found = one_latent.landscape(scale * X22, Z22, scale * 2.5)
+    found = landscape(scale * X22, Z22, scale * 2.5)
     assert found.islands == 2
     assert found.proved.upper / scale == pytest.approx(0.5748472, rel=1e-4)
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:
     with pytest.raises(DataError, match="one or two columns"):
-        one_latent.landscape(np.ones((3, 3)), Z22, 1.0)
+        landscape(np.ones((3, 3)), Z22, 1.0)
     with pytest.raises(DataError, match="z must not be zero"):
-        one_latent.landscape(X22, np.zeros(4), 1.0)
+        landscape(X22, np.zeros(4), 1.0)
     with pytest.raises(DataError, match="beta must be positive"):
-        one_latent.landscape(X22, Z22, 0.0)
+        landscape(X22, Z22, 0.0)
