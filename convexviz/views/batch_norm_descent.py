@@ -74,7 +74,7 @@ def _falls(race: Race) -> Curves:
 def _turns(
     race: Race, whole: Cut, cuts: Sequence[Cut], plain: Mapping[str, Any]
 ) -> list[AbstractPanel]:
-    """Right answers on unseen rows rise, and then fall as the optimum comes near."""
+    """How the unseen rows fare while the optimum comes near."""
     if race.tested is None:
         return []
     references: list[Mapping[str, Any]] = []
@@ -82,8 +82,9 @@ def _turns(
         words = "the optimum itself" if race.bound is None else "every direction, gap open"
         references.append({"y": whole.test, "words": words, "role": "convex", "above": False})
     tested = [cut for cut in cuts if cut.k != whole.k and np.isfinite(cut.test)]
-    best = max(tested, key=lambda cut: cut.test, default=None)
-    if best is not None and best.test > whole.test:
+    sign = 1 if race.classes else -1
+    best = max(tested, key=lambda cut: sign * cut.test, default=None)
+    if best is not None and sign * best.test > sign * whole.test:
         words = f"cut at k = {best.k}"
         references.append({"y": best.test, "words": words, "role": "convex"})
     series = list(_starts(race, race.tested))
@@ -97,19 +98,28 @@ def _turns(
                 role="data",
                 width=1.5,
                 dashed=True,
-                words="without batch norm",
+                words="no batch norm",
                 quiet=True,
-                at=0.25,
+                at=0.6,
             )
         )
     return [
         Curves(
-            slot=Slot(id="turns", title="Adam's answers on unseen rows", area="below", columns=6),
+            slot=Slot(
+                id="turns",
+                title="Adam, right on unseen rows"
+                if race.classes
+                else "Adam, error of unseen rows",
+                area="below",
+                columns=6,
+            ),
             series=tuple(series),
             references=tuple(references),
-            y_range=(0.0, 1.05),
-            y_unit="%",
-            alt="Share of right answers on unseen rows against steps of Adam",
+            y_range=(0.0, 1.05) if race.classes else None,
+            y_unit="%" if race.classes else "",
+            alt="Share of right answers on unseen rows against steps of Adam"
+            if race.classes
+            else "Squared error of unseen rows against steps of Adam",
             **_shared(race),
         )
     ]
@@ -149,14 +159,13 @@ def _sentence(race: Race, whole: Cut, end: str) -> Say:
         else:
             words += f"objective **{race.height[0, k]:.4g}**"
         if race.tested is not None:
-            best = int(np.argmax(race.tested[0]))
             words += (
-                f", **{numbers.share(race.tested[0, k])}** of the unseen rows right. Its best "
-                f"moment was step {int(race.steps[best])}, with "
-                f"{numbers.share(race.tested[0, best])}"
+                f"; on unseen rows **{_tested(race, race.tested[0, k])}**. Its best moment was "
+                f"step {int(race.steps[race.best])}, with "
+                f"{_tested(race, race.tested[0, race.best])}"
             )
             if race.bound is None and np.isfinite(whole.test):
-                words += f"; the optimum that it nears has {numbers.share(whole.test)}"
+                words += f"; the optimum that it nears has {_tested(race, whole.test)}"
         words += "."
         if race.draws:
             words += f" Thin lines: {len(race.height) - 1} other draws of the rows."
@@ -164,6 +173,11 @@ def _sentence(race: Race, whole: Cut, end: str) -> Say:
             words += f" Thin lines: {len(race.height) - 1} other starts."
         texts.append(words + end)
     return Say(slot=Slot(id="race-say", area="below"), texts=tuple(texts), variable=RECORD)
+
+
+def _tested(race: Race, value: float) -> str:
+    """35 % right, or a squared error of 0.29."""
+    return f"{numbers.share(value)} right" if race.classes else f"a squared error of {value:.3g}"
 
 
 def _above(gap: float) -> str:

@@ -166,7 +166,6 @@ def _map(run: Learning, way: str) -> Plane:
     words: list[tuple[Sequence[float], str, str]] = [
         ((x, -0.55 * below), text if x else "start", "ink2") for x, text in there
     ]
-    words.append(((0.88 * last, -0.55 * below), "steps (log)", "ink2"))
     rows = sorted({0, k // 2, k - 1})
     words += [((-0.45 * left, k - i - 0.5), str(i + 1), "ink2") for i in rows]
     reached = run.reached(LEVEL)
@@ -185,7 +184,7 @@ def _map(run: Learning, way: str) -> Plane:
         slot=Slot(
             id="map",
             title=WAYS[way],
-            note="rows: directions, largest on top",
+            note="directions against steps (log)",
             columns=6,
         ),
         extent=(-left, last * 1.02, -below, k),

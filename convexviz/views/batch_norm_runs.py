@@ -11,6 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from convexviz import architectures
+from convexviz.architectures.batch_norm import analysis
 from convexviz.experiments import baselines
 from convexviz.experiments.result import Result
 from convexviz.figures.race_picture import Runs
@@ -19,7 +20,7 @@ FLOOR = 1e-9
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Race:
     """Runs of descent with every direction; the first is on the rows on screen.
 
@@ -28,7 +29,9 @@ class Race:
         height: (runs, records); `(objective - bound) / |optimum|` of each run where all optima are
             proved, else the objectives.
         bound: what no network lies below, of the rows on screen; None where heights are gaps.
-        tested: (runs, records), right answers on unseen rows, or None.
+        tested: (runs, records), of unseen rows: the share that is right, or the squared error of a
+            row where targets name no classes; or None.
+        classes: which of the two.
         draws: whether the runs after the first are on other draws of the data set.
     """
 
@@ -36,8 +39,15 @@ class Race:
     height: Array
     bound: float | None
     tested: Array | None
+    classes: bool
     draws: bool
     weight_decay: float
+
+    @property
+    def best(self) -> int:
+        """The record at which the rows on screen are tested best."""
+        assert self.tested is not None
+        return int(np.argmax(self.tested[0]) if self.classes else np.argmin(self.tested[0]))
 
     @property
     def last(self) -> int:
@@ -70,8 +80,19 @@ def _race(name: str, _whole: Result) -> Race | None:  # noqa: ARG001 - the cache
     height, bound = runs.objectives, proof.dual
     if proved:
         height = np.maximum((height - proof.dual) / (abs(proof.primal) or 1.0), FLOOR)
-    steps, tested = runs.records["step"][0], runs.records.get("test_accuracy")
-    return Race(steps, height, None if proved else bound, tested, False, beta)
+    classes = analysis.classes(_whole) is not None
+    tested = runs.records.get("test_accuracy" if classes else "test_loss")
+    if tested is not None and not classes:
+        tested = tested / len(_whole.data["test_Y"])
+    return Race(
+        steps=runs.records["step"][0],
+        height=height,
+        bound=None if proved else bound,
+        tested=tested,
+        classes=classes,
+        draws=False,
+        weight_decay=beta,
+    )
 
 
 def _draws(whole: Result) -> Race | None:
@@ -94,9 +115,15 @@ def _draws(whole: Result) -> Race | None:
             return None
         gaps.append(np.maximum((values - proof.dual) / abs(proof.primal), FLOOR))
     order = [seed, *(k for k in range(len(gaps)) if k != seed)]
-    beta = float(whole.spec["weight_decay"])
-    steps = np.asarray(arrays["draws_adam_step"], dtype=float)
-    return Race(steps, np.array(gaps)[order], None, np.asarray(tested)[order], True, beta)
+    return Race(
+        steps=np.asarray(arrays["draws_adam_step"], dtype=float),
+        height=np.array(gaps)[order],
+        bound=None,
+        tested=np.asarray(tested)[order],
+        classes=True,
+        draws=True,
+        weight_decay=float(whole.spec["weight_decay"]),
+    )
 
 
 def compared(result: Result) -> Mapping[str, Any]:

@@ -98,7 +98,7 @@ def test_moved_points_and_units_are_in_the_address(clerk: Clerk) -> None:
 
 def test_an_example_sets_the_page_and_reset_takes_it_back(clerk: Clerk) -> None:
     at = visit("batch_norm")
-    at.button("batch_norm.example.3").click()
+    next(button for button in at.button if button.label == "Points on a line").click()
     clean(at.run())
     assert at.query_params["batch_norm.dataset"] == "toy"
     assert len(sent(at)[0]["points"]) == 15
@@ -106,6 +106,24 @@ def test_an_example_sets_the_page_and_reset_takes_it_back(clerk: Clerk) -> None:
     clean(at.run())
     assert "batch_norm.dataset" not in at.query_params
     assert "spectrum" in sent(at)[1]
+    assert clerk.asked == []
+
+
+def test_every_stored_family_is_offered_and_opens_without_solving(clerk: Clerk) -> None:
+    labels = {button.label: i for i, button in enumerate(visit("batch_norm").button)}
+    assert {"Fifty digits", "Truncation fails", "Wrong labels", "Points on a line"} <= set(labels)
+    at = visit("batch_norm")
+    next(button for button in at.button if button.label == "Truncation fails").click()
+    clean(at.run())
+    assert at.query_params["batch_norm.dataset"] == "signal_bottom"
+    values, panels, arrays = sent(at)
+    tested = dict(zip(arrays["quality.x0"], arrays["quality.y0"], strict=True))
+    assert values["k"] == 16
+    assert tested[12] > 2 * tested[16]  # squared errors: the cut took the signal away
+    assert panels["quality"]["title"] == "Squared error of a row"
+    assert "right" not in panels["race-say"]["texts"][-1]  # targets that name no classes
+    assert arrays["turns.y0"][-1] > tested[16]
+    assert panels["turns"]["references"][0]["y"] == pytest.approx(tested[16])
     assert clerk.asked == []
 
 

@@ -51,6 +51,12 @@ def test_nothing_is_asked_where_nothing_is_proved_of_all_networks(digits: Result
     assert quiz.ask(replace(digits, spec={**digits.spec, "n_directions": 15})) is None
 
 
+def test_a_network_whose_gap_is_open_is_not_asked_about_as_the_best(digits: Result) -> None:
+    open_ = replace(digits.certificate, dual=0.9 * digits.certificate.dual)
+    assert quiz.ask(digits) is not None
+    assert quiz.ask(replace(digits, certificate=open_)) is None
+
+
 def test_only_what_is_short_is_live() -> None:
     assert ARCH.seconds is not None
     spec = ARCH.spec.of(ARCH.stored[0])

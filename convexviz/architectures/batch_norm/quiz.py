@@ -12,7 +12,8 @@ STEP = 25  # per cent between the answers offered
 def ask(outcome: Outcome) -> Quiz | None:
     """The question about a proved optimum over all networks whose classes were tested."""
     tested = outcome.scalars.get("test_accuracy")
-    proved = outcome.certificate.scope is Scope.RELU_NETWORK
+    proof = outcome.certificate
+    proved = proof.scope is Scope.RELU_NETWORK and proof.relative_gap <= outcome.spec["tolerance"]
     if tested is None or classes(outcome) is None or not proved or outcome.spec["n_directions"]:
         return None
     measured = round(20 * tested) * 5
