@@ -16,8 +16,7 @@ from typing import Any
 
 from convexviz import architectures
 from convexviz.errors import StoreError
-from convexviz.experiments import baselines, path, prove, store
-from convexviz.experiments.descent import descend
+from convexviz.experiments import baselines, path, prove, races, store
 from convexviz.experiments.key import key
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import request
@@ -75,8 +74,8 @@ def compute(
         result = prove.prove(result, report=on_iteration)
     if asked.arch.depth(asked.spec) > 1:
         return result
-    race = descend(architecture, device=device, **DESCENT, **fields)
-    records = {"objectives": race.objectives, "seconds": race.seconds, **race.records}
+    options = [{"device": device, **each} for each in races.options_of(result, DESCENT)]
+    records, _ = races.run(architecture, options, **fields)
     runs = {f"descent_{name}": values for name, values in records.items()}
     if asked.arch.beside is not None:
         runs |= asked.arch.beside(asked.spec)

@@ -86,25 +86,22 @@ def prove(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Repor
 
 
 def descend(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
-    """Train the network itself with `options`; write all that it recorded."""
-    from convexviz.experiments.descent import descend as train
+    """Train the network itself with each of `options`; write all that was recorded."""
+    from convexviz.experiments import races
 
-    descent = train(
+    found, best = races.run(
         arguments["architecture"],
+        arguments["options"],
         data=dict(arrays) or None,
         on_record=recorder(report),
-        **arguments["options"],
         **arguments["fields"],
     )
     with out.open("wb") as file:  # a path would get .npz appended
         np.savez(
             file,
             allow_pickle=False,
-            objectives=descent.objectives,
-            seconds=descent.seconds,
-            seeds=np.array(descent.seeds),
-            best_objective=np.array(descent.best_objective),
-            **descent.records,
+            best_objective=np.array(best.best_objective),
+            **found,
         )
 
 

@@ -58,14 +58,12 @@ class RacePicture:
         draw: result, runs, theme -> figure.
         alt: what a screen reader says instead of it.
         caption: what to notice, every number from the runs.
-        options: of `descend`, as a page runs it.
         offer: what the page says before it was run.
     """
 
     draw: Callable[[Result, Runs, Theme], go.Figure] = race.race
     alt: Callable[[Result, Runs], str] = race.alt
     caption: Callable[[Result, Runs], str] = race.caption
-    options: Mapping[str, Any] = field(default_factory=lambda: OPTIONS)
     offer: str = OFFER
 
 

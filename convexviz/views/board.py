@@ -78,9 +78,11 @@ def board(content: bytes | Sequence[AbstractPanel], values: Values, *, key: str)
     order = next_order(_order(key), values, _reported(key))
     st.session_state[f"{key}.order"] = order
     body = content if isinstance(content, bytes) else payload(content)
-    header = {"serial": order.serial, "values": order.values}
+    shown = order.shown(_reported(key))
+    # What is shown, not what was ordered: a board that is built anew starts from it.
+    header = {"serial": order.serial, "values": dict(shown)}
     _board(key=key, data=headed(header, body), on_values_change=_nothing, height="content")
-    return order.shown(_reported(key))
+    return shown
 
 
 def held(key: str) -> Values:

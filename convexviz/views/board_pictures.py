@@ -97,6 +97,7 @@ class Series:
         low, high: of the band around it.
         words: its label, at the share `at` of its length, above it where `up`.
         quiet: whether the cursor leaves it out.
+        said: what the cursor calls it; `words` where empty.
     """
 
     x: NDArray[Any]
@@ -109,6 +110,7 @@ class Series:
     dashed: bool = False
     dots: bool = False
     quiet: bool = False
+    said: str = ""
     at: float = 0.98
     up: bool = True
 
@@ -123,6 +125,7 @@ class Curves(AbstractPanel):
         drag: whether the cursor can be dragged here.
         x_unit, y_unit: `%` writes shares in per cent.
         variable: where given, each array of a series has a row for each of its values, `at`.
+        key: as a plane's.
     """
 
     kind: ClassVar[str] = "curve"
@@ -142,6 +145,7 @@ class Curves(AbstractPanel):
     height: float = 13
     variable: str | None = None
     at: tuple[float, ...] | None = None
+    key: tuple[tuple[str, str, str], ...] = ()
     alt: str = ""
 
     def sizes(self) -> Meta:

@@ -56,19 +56,24 @@ def _starts(arch: Architecture, opening: Mapping[str, Any]) -> _Starts:
                 st.query_params.get(address_of(arch, field.name)),
                 opening.get(field.name, field.default),
             )
-            for field in _shown(arch)
+            for field in _own(arch)
         }
         st.session_state[slot] = _Starts(values)
     starts: _Starts = st.session_state[slot]
     return starts
 
 
-def _shown(arch: Architecture) -> list[Field]:
+def _own(arch: Architecture) -> list[Field]:
     """The parameters that have a control here: not the slider's, nor those of the hero."""
-    hero = heroes.of(arch.name)
-    elsewhere = ("weight_decay", *hero.holds, *hero.fixes())
+    elsewhere = ("weight_decay", *heroes.of(arch.name).holds)
     fields = params(arch.spec).values()
     return [field for field in fields if field.param.on_page and field.name not in elsewhere]
+
+
+def _shown(arch: Architecture) -> list[Field]:
+    """Those that the hero does not decide at the moment."""
+    fixed = heroes.of(arch.name).fixes()
+    return [field for field in _own(arch) if field.name not in fixed]
 
 
 def apply(arch: Architecture, changes: Mapping[str, Any]) -> None:
@@ -76,7 +81,7 @@ def apply(arch: Architecture, changes: Mapping[str, Any]) -> None:
     starts: _Starts | None = st.session_state.get(f"{arch.name}.starts")
     if starts is None:
         return
-    for field in _shown(arch):
+    for field in _own(arch):
         current = st.session_state.get(_key(arch, field.name), starts.values[field.name])
         starts.values[field.name] = changes.get(field.name, current)
     renew(arch.name)

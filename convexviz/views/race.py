@@ -8,11 +8,12 @@ import numpy as np
 import streamlit as st
 
 from convexviz import architectures
+from convexviz.experiments import races
 from convexviz.experiments.jobs_job import Job
 from convexviz.experiments.result import Result
 from convexviz.figures import race_picture
 from convexviz.figures.race_picture import Runs
-from convexviz.views import panels, work
+from convexviz.views import heroes, panels, work
 from convexviz.views.memory import LastFew
 
 _KEPT = 32
@@ -31,8 +32,9 @@ def show(result: Result, name: str) -> None:
     left, right = st.columns([0.745, 0.255], gap="medium")
     if runs is not None:
         with left:
-            figure = picture.draw(result, runs, panels.look())
-            panels.plot(figure, f"{arch}.race", picture.alt(result, runs))
+            played = heroes.of(arch).race
+            if played is None or not played(result, runs, f"{arch}.hero.race"):
+                _draw(result, runs)
         with right:
             st.subheader("What to notice", anchor=False)
             st.markdown(picture.caption(result, runs))
@@ -52,6 +54,13 @@ def show(result: Result, name: str) -> None:
         work.panel(arch, slot, 1e-6, lambda job: _memory().put(name, _read(job)))
 
 
+def _draw(result: Result, runs: Runs) -> None:
+    """The race as a figure."""
+    picture = race_picture.of(result.architecture)
+    figure = picture.draw(result, runs, panels.look())
+    panels.plot(figure, f"{result.architecture}.race", picture.alt(result, runs))
+
+
 def start(result: Result, slot: str) -> None:
     """Send the same problem to descent."""
     given = result.provenance["dataset"] == "given"
@@ -59,7 +68,7 @@ def start(result: Result, slot: str) -> None:
     arguments: dict[str, Any] = {
         "architecture": result.architecture,
         "fields": fields,
-        "options": dict(race_picture.of(result.architecture).options),
+        "options": [dict(each) for each in races.options_of(result, race_picture.OPTIONS)],
     }
     arrays = dict(result.data) if given else None
     work.submit(result.architecture, slot, "descend", arguments, arrays)

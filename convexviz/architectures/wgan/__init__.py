@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convexviz.architectures.base import Architecture
 from convexviz.architectures.wgan.build import INPUTS, build, check, load
-from convexviz.architectures.wgan.descend import problem
+from convexviz.architectures.wgan.descend import problem, races
 from convexviz.architectures.wgan.outputs import derived, on_path, outputs, recompute, revive
 from convexviz.architectures.wgan.spec import PLANAR, Spec, follows_path, seconds
 from convexviz.architectures.wgan.torch_module import torch_module
@@ -40,6 +40,7 @@ ARCHITECTURE = Architecture(
     on_path=on_path,
     recompute=recompute,
     descent=problem,
+    races=races,
     smoke={
         "dataset": "gaussians",
         "n_samples": 12,

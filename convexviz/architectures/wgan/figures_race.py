@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from convexviz.architectures.wgan.descend import races
+from convexviz.architectures.wgan.spec import Spec
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
 from convexviz.figures.convergence import device, set_up, time_axis
@@ -17,38 +20,90 @@ from convexviz.figures.theme import label
 
 NAMES = ("regulariser", "violation", "lower_bound")
 GOAL = 0.01  # relative gap that counts as certified
+WORDS = {"alternating": "alternating Adam", "extragradient": "extragradient"}
+WIDTHS = (1.2, 2.6)
 FLOOR = 1e-4  # of beta: smaller violations are drawn here
 
 Array = NDArray[np.float64]
 
 
+def kinds(result: Result, runs: Runs) -> list[tuple[str, slice]]:
+    """Each kind of descent, and its rows."""
+    arch_spec = Spec.of(result.spec)
+    assert isinstance(arch_spec, Spec)
+    found, at = [], 0
+    for options in races(arch_spec, result.data):
+        rows = slice(at, at + int(options["seeds"]))
+        found.append((WORDS[str(options["scheme"])], rows))
+        at = rows.stop
+    if at != len(runs.seconds):  # run in another way
+        return [("descent–ascent", slice(0, len(runs.seconds)))]
+    return found
+
+
 def draw(result: Result, runs: Runs, theme: Theme) -> go.Figure:
     """Above, R_g of each start and its own lower bound; below, how far F exceeds beta."""
-    figure = canvas(theme, 400)
+    figure = canvas(theme, 420)
     if not set(NAMES) <= set(runs.records):
         return note(figure, theme, "This race kept no bounds.")
-    c, unit = theme.roles, abs(result.certificate.primal) or 1.0
+    unit = abs(result.certificate.primal) or 1.0
     beta = float(result.spec["weight_decay"])
     first, last = _span(result, runs)
-    seconds = np.maximum(runs.seconds, first)
-    for i in range(len(seconds)):
-        thin = {"color": c.descent, "width": 1.5 * theme.scale}
-        hover = f"descent, start {i + 1}<br>%{{x:.3g}} s, "
-        paid = runs.records["regulariser"][i] / unit
-        figure.add_scatter(
-            x=seconds[i], y=paid, line=thin, hovertemplate=hover + "pays %{y:.3f} p<extra></extra>"
-        )
-        proved = running_best(runs.records["lower_bound"][i]) / unit
-        dashed = {"color": c.bound, "width": 1.5 * theme.scale, "dash": "dash"}
-        words = hover + "proved %{y:.3f} p<extra></extra>"
-        figure.add_scatter(x=seconds[i], y=proved, line=dashed, hovertemplate=words)
-        over = np.maximum(runs.records["violation"][i] / beta, FLOOR)
-        words = hover + "F exceeds β by %{y:.2g} β<extra></extra>"
-        figure.add_scatter(x=seconds[i], y=over, line=thin, yaxis="y2", hovertemplate=words)
+    names = kinds(result, runs)
+    for place, (name, rows) in enumerate(names):
+        for i in range(rows.start, rows.stop):
+            line = _Line(name, WIDTHS[place % 2] * theme.scale, unit, beta, first)
+            _start(figure, runs, i, line, theme)
     _closed_form(figure, result, first, theme)
-    _axes(figure, runs, unit, beta, theme)
+    _axes(figure, runs, unit, beta)
+    _words(figure, [name for name, _ in names], theme)
     time_axis(figure, first, last, f"seconds, {device(result)}")
     return figure
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """How one start is drawn: whose it is, and the units of both axes."""
+
+    name: str
+    width: float
+    unit: float
+    beta: float
+    first: float
+
+
+def _start(figure: go.Figure, runs: Runs, i: int, line: _Line, theme: Theme) -> None:
+    c, name, unit, beta = theme.roles, line.name, line.unit, line.beta
+    seconds = np.maximum(runs.seconds[i], line.first)
+    solid = {"color": c.descent, "width": line.width}
+    hover = f"{name}, start {i + 1}<br>%{{x:.3g}} s, "
+    paid = runs.records["regulariser"][i] / unit
+    figure.add_scatter(
+        x=seconds, y=paid, line=solid, hovertemplate=hover + "pays %{y:.3f} p<extra></extra>"
+    )
+    proved = running_best(runs.records["lower_bound"][i]) / unit
+    dashed = {"color": c.bound, "width": line.width, "dash": "dash"}
+    words = hover + "proved %{y:.3f} p<extra></extra>"
+    figure.add_scatter(x=seconds, y=proved, line=dashed, hovertemplate=words)
+    over = np.maximum(runs.records["violation"][i] / beta, FLOOR)
+    words = hover + "F exceeds β by %{y:.2g} β<extra></extra>"
+    figure.add_scatter(x=seconds, y=over, line=solid, yaxis="y2", hovertemplate=words)
+
+
+def _words(figure: go.Figure, names: list[str], theme: Theme) -> None:
+    """What the lines are, above the figure: within it they would lie over one another."""
+    c = theme.roles
+    thick = [" (thin)", " (thick)"] if len(names) > 1 else [""]
+    above = [(name + how, c.descent) for name, how in zip(names, thick, strict=False)] + [
+        ("convex program", c.convex),
+        ("proved by each critic", c.bound),
+    ]
+    for place, (words, colour) in enumerate(above):
+        side = {"xanchor": "left", "xshift": 0} if place % 2 == 0 else {"xshift": 0}
+        at = (place % 2, 1.0)
+        yshift = (34 - 20 * (place // 2)) * theme.scale
+        label(figure, at, words, colour, xref="paper", yref="paper", yshift=yshift, **side)
+    figure.update_layout(margin={"t": round(52 * theme.scale)})
 
 
 def running_best(values: Array) -> Array:
@@ -73,12 +128,9 @@ def _closed_form(figure: go.Figure, result: Result, first: float, theme: Theme) 
     )  # fmt: skip
     line = {"color": colour, "width": 1 * theme.scale}
     figure.add_shape(type="line", x0=0, x1=1, xref="paper", y0=1, y1=1, line=line, layer="below")
-    where = (math.log10(at), 1.0)
-    label(figure, where, "convex program", colour, xanchor="left", xshift=10, yshift=14)
 
 
-def _axes(figure: go.Figure, runs: Runs, unit: float, beta: float, theme: Theme) -> None:
-    c = theme.roles
+def _axes(figure: go.Figure, runs: Runs, unit: float, beta: float) -> None:
     paid = runs.records["regulariser"] / unit
     top = min(1.15 * max(float(np.nanmax(paid, initial=1.2)), 1.2), 3.0)
     figure.update_yaxes(title="R over its optimum", range=[0, top], domain=[0.46, 1.0], nticks=5)
@@ -94,19 +146,16 @@ def _axes(figure: go.Figure, runs: Runs, unit: float, beta: float, theme: Theme)
             **decades(low, high, 2),
         }
     )
-    right = {"xref": "paper", "yref": "paper", "xshift": -4}
-    label(figure, (1, 1), "descent–ascent pays", c.descent, yshift=-8, **right)
-    label(figure, (1, 1), "its discriminator proves", c.bound, yshift=-26, **right)
 
 
-def certified_at(runs: Runs) -> float:
+def certified_at(runs: Runs, rows: slice = slice(None)) -> float:
     """Seconds until one start's own repaired value and bound are within one percent, or infinity.
 
     The repaired value is a generator that is allowed; the bound is its own discriminator's.
     """
     best = np.inf
     for value, bound, seconds in zip(
-        runs.objectives, runs.records["lower_bound"], runs.seconds, strict=True
+        runs.objectives[rows], runs.records["lower_bound"][rows], runs.seconds[rows], strict=True
     ):
         upper = np.minimum.accumulate(np.where(np.isfinite(value), value, np.inf))
         with np.errstate(invalid="ignore"):
@@ -126,33 +175,33 @@ def alt(result: Result, runs: Runs) -> str:  # noqa: ARG001 - as every picture's
 
 
 def caption(result: Result, runs: Runs) -> str:
-    """Whether descent got there, by its own proof."""
+    """Whether each kind of descent got there, by its own proof."""
     if not set(NAMES) <= set(runs.records):
         return "This race kept no bounds."
+    said = [_said(result, runs, name, rows) for name, rows in kinds(result, runs)]
     own = set_up(result) + float(result.scalars.get("solve_seconds", 0.0))
-    beta = float(result.spec["weight_decay"])
-    last = runs.records["violation"][:, -1] / beta
+    betas = len(result.arrays.get("path_weight_decay", ()))
+    all_of = f" for all {betas} weight decays" if betas > 1 else ""
+    return " ".join([*said, f"The convex program took {numbers.seconds(own)}{all_of}."])
+
+
+def _said(result: Result, runs: Runs, name: str, rows: slice) -> str:
+    head = name[:1].upper() + name[1:]
+    last = runs.records["violation"][rows, -1] / float(result.spec["weight_decay"])
     if not np.isfinite(last).any():
-        return f"Every start diverged. The convex program took {numbers.seconds(own)}."
-    reached = certified_at(runs)
-    worst = numbers.gap(max(float(np.nanmax(last)), 1e-16))
-    end = f"At the end its F exceeds β by up to {worst} β." if np.nanmax(last) > 0 else ""
+        return f"{head}: every start diverged."
+    reached = certified_at(runs, rows)
     if math.isinf(reached):
-        return (
-            f"No start proved itself within 1 %: not reached. {end} The convex program took "
-            f"{numbers.seconds(own)}."
-        )
-    return (
-        f"The best start proves itself within 1 % after {numbers.seconds(reached)}; the convex "
-        f"program took {numbers.seconds(own)}. {end}"
-    )
+        worst = numbers.gap(max(float(np.nanmax(last)), 1e-16))
+        end = f", F exceeds β by {worst} β at the end" if np.nanmax(last) > 0 else ""
+        return f"{head}: 1 % not reached{end}."
+    return f"{head}: proves itself within 1 % after {numbers.seconds(reached)}."
 
 
 RACE = RacePicture(
     draw=draw,
     alt=alt,
     caption=caption,
-    options={"width": 8, "steps": 3000, "seeds": 2, "optimizer": "adam", "scheme": "alternating"},
-    offer="Descent–ascent has not been run at this weight decay: the generator descends, the "
-    "discriminator ascends, in turn, with Adam. Two starts, at most a minute.",
+    offer="Descent–ascent has not been run at this weight decay: alternating Adam, and then "
+    "extragradient steps. Two starts of each on points of the plane, one on images.",
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convexviz.experiments.result import Result
+from convexviz.figures.race_picture import Runs
 
 Arrays = Mapping[str, Any]
 
@@ -61,6 +62,7 @@ class Hero:
         fixes: fields that it decides now, so that Settings has none of them.
         ahead: draws it before anything is solved, where it needs no result; whether it did.
         live_seconds: what is solved in less is solved while the page is drawn.
+        race: (result, runs, key) -> whether it drew the race itself, to be played.
         pictures: whether the visitor's own data may be a folder of pictures.
     """
 
@@ -76,3 +78,4 @@ class Hero:
     ahead: Callable[[], bool] = _not_ahead
     live_seconds: float = 0.1
     pictures: bool = False
+    race: Callable[[Result, Runs, str], bool] | None = None

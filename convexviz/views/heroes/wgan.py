@@ -17,7 +17,15 @@ from convexviz.datasets.portraits import Portraits
 from convexviz.errors import SpecError
 from convexviz.experiments import precomputed
 from convexviz.experiments.result import Result
-from convexviz.views import board, controls, library, own_pictures, wgan_board, wgan_face_mode
+from convexviz.views import (
+    board,
+    controls,
+    library,
+    own_pictures,
+    wgan_board,
+    wgan_face_mode,
+    wgan_race,
+)
 from convexviz.views.heroes.base import Arrays, Hero
 from convexviz.views.wgan_board import BETA, CRITIC, DATA, POINTS
 from convexviz.views.wgan_points import read, write
@@ -233,4 +241,5 @@ HERO = Hero(
     ahead=ahead,
     live_seconds=0.3,
     pictures=True,
+    race=wgan_race.show,
 )

@@ -6,6 +6,7 @@ function curvePanel(app, panel) {
   if (draggable) canvas.setAttribute('tabindex', '0');
   sizeCanvas(canvas, panel.spec.height ?? 13);
   Object.assign(panel, {canvas, hot: false});
+  if (panel.spec.key?.length) buildPlaneKey(panel);
   if (draggable) attachCursor(app, panel);
   else if (panel.spec.cursor) canvas.onpointermove = null;
   return {watch: () => [panel.spec.cursor, panel.spec.variable].filter(Boolean), draw: () => drawCurves(panel)};
@@ -61,6 +62,7 @@ function drawCurves(panel) {
   for (const each of series) drawOneCurve(context, roles, place, each);
   for (const each of series) drawCurveLabel(context, roles, place, each);
   if (spec.cursor) drawCursor(context, panel, place, series, app.values[spec.cursor]);
+  writePlaneKey(panel);
 }
 
 function drawBand(context, roles, {x, y}, {x: xs, low, high, role}) {
@@ -134,7 +136,8 @@ function drawCursor(context, panel, place, series, value) {
     Object.assign(context, {fillStyle: roles.hand, strokeStyle: colourOf(roles, each.role), lineWidth: 2.5 * roles.k});
     context.fill();
     context.stroke();
-    read.push(`${each.words ? `${each.words} ` : ''}${formatTick(Number(now.toPrecision(3)), spec.yUnit)}`);
+    const name = each.said || each.words;
+    read.push(`${name ? `${name} ` : ''}${formatTick(Number(now.toPrecision(3)), spec.yUnit)}`);
   }
   const words = read.join(', ');
   noteOf(panel, words);

@@ -55,7 +55,11 @@ function playerPanel(app, panel) {
   find('.b-play').onclick = play;
   find('.b-back').onclick = () => { pause(); go(now() - 1); };
   find('.b-on').onclick = () => { pause(); go(now() + 1); };
-  find('input[type=range]').oninput = (event) => { pause(); go(Number(event.target.value), {final: false}); };
+  find('input[type=range]').oninput = (event) => {
+    const to = Number(event.target.value);  // before it is written anew
+    pause();
+    go(to, {final: false});
+  };
   find('input[type=range]').onchange = () => go(now());
   const key = (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
