@@ -134,6 +134,13 @@ def test_the_story_cuts_the_spectrum(clerk: Clerk) -> None:
         clean(at.run())
     assert at.query_params["batch_norm.n_directions"] == "15"
     assert sent(at)[0]["k"] == 15
+    for _ in range(2):
+        at.button("batch_norm.card.next").click()
+        clean(at.run())
+    assert "plane-after" in sent(at)[1]
+    at.button("batch_norm.card.back").click()
+    clean(at.run())
+    assert sent(at)[0]["k"] == 49
     assert clerk.asked == []
 
 
