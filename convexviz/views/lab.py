@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from convexviz.views import (
     panels,
     proving,
     race,
+    ready,
     work,
 )
 from convexviz.views.format import literal
@@ -44,9 +46,11 @@ def show(name: str) -> None:
         found = library.find(arch.name, wanted.family) or _live(wanted)
         if isinstance(found, str):
             wanted = found
-        else:
+        elif not isinstance(found, _Soon):
             result = found
             _solving(wanted, result)
+    if not ready.is_ready(arch):
+        ready.notice(arch)
     if isinstance(wanted, str):
         st.error(literal(wanted))
     shown = result or _last(arch)
@@ -60,11 +64,19 @@ def show(name: str) -> None:
         exports.menu(here, f"{arch.name}.export")
 
 
-def _live(wanted: Wanted) -> Result | str | None:
+class _Soon(Enum):
+    """It is solved at once, when its loops are compiled."""
+
+    SOON = auto()
+
+
+def _live(wanted: Wanted) -> Result | str | _Soon | None:
     """The result of something that solves at once, why it is refused, or None: it takes longer."""
     try:
         if not wanted.is_live:
             return None
+        if not ready.is_ready(wanted.arch):
+            return _Soon.SOON
         arrays = None if wanted.arrays is None else dict(wanted.arrays)
         solved = path.solve_path(request(wanted.arch.name, arrays, wanted.fields))
     except ConvexvizError as error:

@@ -27,7 +27,7 @@ class Wanted:
 
     @property
     def is_live(self) -> bool:
-        """Whether it is solved while the page is drawn, as something that is dragged must be."""
+        """Whether it can be solved while the page is drawn, as what is dragged must be."""
         if self.arch.seconds is None:
             return False
         arrays = self.arrays if self.arrays is not None else self.arch.load(self.spec)

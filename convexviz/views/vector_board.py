@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convexviz.architectures import quiz
+from convexviz.architectures.quiz import Quiz
 from convexviz.core.solution import Certificate
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
@@ -25,16 +25,16 @@ from convexviz.views.board_small import (
     Say,
     Slider,
 )
+from convexviz.views.vector_shown import Shown
 
 BETA = "beta"
 MOST_ROWS, MOST_TILES = 10, 10
+LIVE = 60  # milliseconds between reports of a slider that is moving
 
 
-def panels(
-    result: Result, proof: Certificate, whole: Result, *, editable: bool
-) -> list[AbstractPanel]:
-    """Everything that the lab shows of one result of the path `whole`."""
-    decays = [float(beta) for beta in whole.arrays.get("path_weight_decay", [])]
+def panels(shown: Shown, *, editable: bool) -> list[AbstractPanel]:
+    """Everything that the lab shows of one network."""
+    result, proof, decays = shown.here, shown.proof, shown.decays
     planar = vector_plane.has_plane(result)
     found: list[AbstractPanel] = []
     if planar:
@@ -65,9 +65,10 @@ def panels(
                 label="Weight decay β",
                 values=tuple(sorted(decays)),
                 ends=("more neurons", "fewer"),
+                live=LIVE,
             )
         )
-    return [*found, _card(result, proof), *_question(whole)]
+    return [*found, _card(result, proof), *_question(shown.asked)]
 
 
 def _playing(result: Result) -> tuple[Layer, ...] | None:
@@ -197,8 +198,7 @@ def _card(result: Result, proof: Certificate) -> Certificates:
     return Certificates(slot=Slot(id="certificate", area="side"), states=(state,))
 
 
-def _question(result: Result) -> list[AbstractPanel]:
-    asked = quiz.of(result.architecture)(result)
+def _question(asked: Quiz | None) -> list[AbstractPanel]:
     if asked is None:
         return []
     return [

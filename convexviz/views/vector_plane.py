@@ -18,6 +18,7 @@ from convexviz.views.board_pictures import Plane, Points
 POINTS, VIEW = "points", "view"
 CELLS, REGIONS = 0, 1
 MOST_POINTS, MOST_CLASSES = 40, 5
+LIVE = 60  # milliseconds between reports of a point that is moving
 SIDE = 96  # cells of the raster of decision regions
 CIRCLE = 0.62  # of the half extent: where a pull as large as the weight decay is drawn
 LONGEST = 0.9  # of that, the longest neuron
@@ -77,8 +78,9 @@ def arrays(
 
 
 def reach_of(result: Result) -> float:
-    """Half the side of the plane that is shown."""
-    return 1.45 * float(np.abs(result.data["X"][:, :2]).max()) or 1.0
+    """Half the side of the plane that is shown: in steps, so that it rests while a point moves."""
+    needed = 1.3 * float(np.abs(result.data["X"][:, :2]).max())
+    return float(10.0 ** (np.ceil(10.0 * np.log10(needed)) / 10.0)) if needed > 0 else 1.0
 
 
 def still(result: Result, reach: float) -> tuple[Layer, ...]:
@@ -113,7 +115,7 @@ def plane(result: Result, *, editable: bool, cells: tuple[Layer, ...] | None = N
             labels=tuple(f"class {c + 1}" for c in range(Y.shape[1])),
             fewest=2,
             most=MOST_POINTS,
-            live=120 if editable else 0,
+            live=LIVE if editable else 0,
             size=7 if len(X) <= MOST_POINTS else 5,
         ),
         layers=(layers.frames(VIEW, views),),

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from convexviz import architectures
-from convexviz.experiments import path
+from convexviz.errors import ConvexvizError
 from convexviz.experiments.result import Result
 from convexviz.views import board, controls, points, vector_board, vector_plane, vector_play
 from convexviz.views.heroes.base import Example, Hero
+from convexviz.views.vector_shown import Shown
 
 NAME = "vector_output"
 KEY = f"{NAME}.hero"
 PLACE = f"{NAME}.points"  # in the address
 LOOK = f"{NAME}.view"  # what the plane shows, in the session
 BASE = f"{NAME}.base"  # what is moved, in the session
+HEARD = f"{NAME}.heard"  # what the page knows of what was moved
 BETA = vector_board.BETA
+LIVE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +37,55 @@ class Base:
 
 def show(result: Result, index: int) -> int:
     """Draw the board; points and weight decay are where the page has them."""
-    at, proof = path.at(result, index), path.certificates(result)[index]
-    here = replace(at, scalars={**result.scalars, **at.scalars})  # patterns are those of the path
-    editable = vector_plane.is_editable(result) and _is_ours(result)
-    wanted: dict[str, Any] = {BETA: float(here.spec["weight_decay"])}
-    if vector_plane.has_plane(result):
-        wanted[vector_plane.POINTS] = vector_plane.points_of(result)
-        ones = vector_plane.has_ones(result.data["X"])  # then neurons are lines, too many to read
+    if vector_plane.is_editable(result) and _is_ours(result):
+        _remember(result)
+    st.session_state[HEARD] = _moved()
+    _drawn(result, index)
+    return index
+
+
+@st.fragment
+def _drawn(whole: Result, index: int) -> None:
+    """The board alone runs again while a hand moves; the page follows when it lets go."""
+    held, moving = board.held(KEY), board.is_moving(KEY)
+    if not moving and _moved() != st.session_state.get(HEARD):
+        st.rerun()
+    editable = vector_plane.is_editable(whole) and _is_ours(whole)
+    if vector_plane.VIEW in held:
+        st.session_state[LOOK] = held[vector_plane.VIEW]
+    now = Shown.of(whole, index)
+    if moving:
+        now = _meanwhile(now, held, editable=editable) or now
+    wanted: dict[str, Any] = {BETA: float(now.here.spec["weight_decay"])}
+    if vector_plane.has_plane(now.here):
+        points_now = held.get(vector_plane.POINTS) if moving else None  # the hand must not lag
+        wanted[vector_plane.POINTS] = points_now or vector_plane.points_of(now.here)
+        ones = vector_plane.has_ones(whole.data["X"])  # then neurons are lines, too many to read
         first = vector_plane.REGIONS if ones else vector_plane.CELLS
         wanted[vector_plane.VIEW] = st.session_state.get(LOOK, first)
-    if vector_play.steps(result):
-        wanted[vector_play.STEP] = board.held(KEY).get(vector_play.STEP, vector_play.last(result))
-    if editable:
-        _remember(result)
-        if board.is_moving(KEY):  # what is drawn may lag; the hand must not
-            moving = board.held(KEY).get(vector_plane.POINTS)
-            wanted[vector_plane.POINTS] = moving or wanted[vector_plane.POINTS]
-    board.board(vector_board.panels(here, proof, result, editable=editable), wanted, key=KEY)
-    return index
+    if vector_play.steps(now.here):
+        wanted[vector_play.STEP] = held.get(vector_play.STEP, vector_play.last(now.here))
+    board.board(vector_board.panels(now, editable=editable), wanted, key=KEY)
+
+
+def _moved() -> dict[str, Any]:
+    """What the page must follow of what was moved: an address, a path, figures."""
+    held = board.held(KEY)
+    return {name: held[name] for name in (BETA, vector_plane.POINTS) if name in held}
+
+
+def _meanwhile(now: Shown, held: Mapping[str, Any], *, editable: bool) -> Shown | None:
+    """What is solved where a hand is now, if that takes no longer than a frame or two."""
+    moved, base = held.get(vector_plane.POINTS), _base()
+    if BETA in held and (moved is None or moved == vector_plane.points_of(now.here)):
+        return now.at(float(held[BETA]))
+    if not editable or base is None or not moved:
+        return None
+    arrays = vector_plane.arrays(moved, base.classes, ones=base.ones)
+    try:
+        return now.solved_for(arrays, LIVE_SECONDS)
+    except ConvexvizError:
+        return None  # the page will say so when the hand lets go
 
 
 def _is_ours(result: Result) -> bool:
@@ -83,8 +117,6 @@ def listen() -> None:
     if BETA in held:
         name = controls.address_of(architectures.get(NAME), "weight_decay")
         st.query_params[name] = f"{held[BETA]:g}"
-    if vector_plane.VIEW in held:
-        st.session_state[LOOK] = held[vector_plane.VIEW]
     base = _base()
     if vector_plane.POINTS in held and base is not None:
         moved = held[vector_plane.POINTS]

@@ -112,15 +112,29 @@ function setValue(app, name, value, {final = true, live = 0} = {}) {
   app.values[name] = value;
   requestDraw(app, [name]);
   if (final) return report(app);
-  if (live && !app.waiting && performance.now() - (app.reported ?? 0) > live) {
+  if (live) tellMove(app, live);
+  return undefined;
+}
+
+const PATIENCE_MS = 2000;  // a page that draws the same again does not answer
+
+/** Tell where a hand is, once the page has answered the last time; a hand that rests is told too. */
+function tellMove(app, live) {
+  const since = performance.now() - (app.reported ?? 0);
+  const rest = live - since;
+  clearTimeout(app.later);
+  if (app.waiting && since < PATIENCE_MS) app.pending = live;
+  else if (rest > 0) app.later = setTimeout(() => tellMove(app, live), rest);
+  else {
     app.waiting = true;
     report(app, {moving: true});
   }
-  return undefined;
 }
 
 function report(app, {moving = false} = {}) {
   app.reported = performance.now();
+  app.pending = 0;
+  clearTimeout(app.later);
   app.tell('values', {serial: app.serial, moving, ...app.values});
 }
 
@@ -160,6 +174,7 @@ function focusPanel(app, id) {
 /** What a component gets again: other contents, another order, or neither. */
 function goOn(app, payload, order) {
   app.waiting = false;
+  if (app.pending && app.serial === order.serial) tellMove(app, app.pending);
   if (order.serial !== app.serial) {
     app.serial = order.serial;
     app.values = {...order.values};

@@ -1,0 +1,71 @@
+"""What the vector-output lab shows: a network, its proof, and the path that it is a place of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convexviz import architectures
+from convexviz.architectures import quiz
+from convexviz.architectures.base import Arrays
+from convexviz.core.solution import Certificate
+from convexviz.experiments import path
+from convexviz.experiments.result import Result
+from convexviz.experiments.run import request
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One network on screen.
+
+    Attributes:
+        here: the result at the weight decay that is shown.
+        proof: its certificate.
+        whole: the path whose weight decays the slider has.
+        asked: what is asked about it, if there is something to ask.
+    """
+
+    here: Result
+    proof: Certificate
+    whole: Result
+    asked: quiz.Quiz | None
+
+    @classmethod
+    def of(cls, whole: Result, index: int) -> Shown:
+        """A place of a path."""
+        at = path.at(whole, index)
+        here = replace(at, scalars={**whole.scalars, **at.scalars})  # patterns are the path's
+        asked = quiz.of(whole.architecture)(whole)
+        return cls(here, path.certificates(whole)[index], whole, asked)
+
+    @property
+    def decays(self) -> list[float]:
+        """Where the slider can stand."""
+        return [float(beta) for beta in self.whole.arrays.get("path_weight_decay", [])]
+
+    def at(self, weight_decay: float) -> Shown:
+        """The place of the path that is nearest to a weight decay."""
+        if not self.decays:
+            return self
+        index = int(np.argmin(np.abs(np.log(self.decays) - np.log(weight_decay))))
+        return Shown.of(self.whole, index)
+
+    def solved_for(self, arrays: Arrays, seconds: float) -> Shown | None:
+        """The same with other rows, solved now: this weight decay, and the one that is asked about.
+
+        None where that may take longer than some seconds. The slider stays as it is.
+
+        Raises:
+            ConvexvizError: these rows cannot be solved.
+        """
+        arch = architectures.get(self.whole.architecture)
+        fields = {name: value for name, value in self.here.spec.items() if name != "dataset"}
+        asked = request(arch.name, arrays, fields)
+        if arch.seconds is None or arch.seconds(asked.spec, asked.arrays) >= seconds:
+            return None
+        beta = float(asked.spec.weight_decay)
+        double = [other for other in self.decays if other > 1.3 * beta][-1:]
+        solved = path.solve_path(asked, betas=[beta, *double])
+        question = quiz.of(arch.name)(solved) or self.asked
+        return Shown(solved, solved.certificate, self.whole, question)
