@@ -16,7 +16,7 @@ from typing import Any
 
 from convexviz import architectures
 from convexviz.errors import StoreError
-from convexviz.experiments import baselines, path, prove, races, store
+from convexviz.experiments import baselines, path, prove, races, starts, store
 from convexviz.experiments.key import key
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import request
@@ -77,6 +77,9 @@ def compute(
     options = [{"device": device, **each} for each in races.options_of(result, DESCENT)]
     records, _ = races.run(architecture, options, **fields)
     runs = {f"descent_{name}": values for name, values in records.items()}
+    if asked.arch.race_widths:
+        ended = starts.ends(architecture, asked.arch.race_widths, **fields)
+        runs |= {f"{starts.PREFIX}{name}": values for name, values in ended.items()}
     if asked.arch.beside is not None:
         runs |= asked.arch.beside(asked.spec)
     runs |= baselines.of(result.data, float(result.spec["weight_decay"]))

@@ -105,6 +105,24 @@ def descend(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Rep
         )
 
 
+def starts(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
+    """Train networks of several `widths` from many starts; write where each start ended."""
+    from convexviz.experiments import starts as many
+
+    def on_start(width: int, start: int, step: int, objective: float) -> None:
+        report(Progress(step, objective, 0.0, 0.0), stage=f"{width} neurons, start {start + 1}")
+
+    ended = many.ends(
+        arguments["architecture"],
+        arguments["widths"],
+        data=dict(arrays) or None,
+        on_start=on_start,
+        **arguments["fields"],
+    )
+    with out.open("wb") as file:
+        np.savez(file, allow_pickle=False, **ended)
+
+
 def recorder(report: Report) -> Callable[[int, int, float, float], None]:
     """Descent's progress in the words of a solve; it has no bound, so dual is 0."""
 

@@ -84,8 +84,9 @@ class Choice(AbstractPanel):
 class Bars(AbstractPanel):
     """Rows with bars, a list of rows a state.
 
-    A row: `value`, and optionally `arrow` (x, y), `words`, `role`, `mark`, `hollow`, `shown` and
-    `weights`, drawn as signed squares under `heads` (classes).
+    A row: `value`, and optionally `second` (a line across the bar), `arrow` (x, y), `words`,
+    `role`, `mark`, `hollow`, `shown` and `weights`, drawn as signed squares under `heads`
+    (classes).
     """
 
     kind: ClassVar[str] = "bars"

@@ -26,6 +26,7 @@ from convexviz.views import (
     proving,
     race,
     ready,
+    starts,
     work,
 )
 from convexviz.views.format import literal
@@ -40,7 +41,7 @@ def show(name: str) -> None:
     tools = frame.heading(arch.title, hero.sentence)
     with tools:
         wanted, exported = toolbar(arch)
-    result = None
+    result, found = None, None
     ahead = isinstance(wanted, Wanted) and hero.ahead()
     if isinstance(wanted, Wanted):
         found = library.find(arch.name, wanted.family) or _live(wanted)
@@ -50,7 +51,7 @@ def show(name: str) -> None:
             result = found
             _solving(wanted, result)
     if not ready.is_ready(arch):
-        ready.notice(arch)
+        ready.notice(arch, awaited=found is _Soon.SOON)
     if isinstance(wanted, str):
         st.error(literal(wanted))
     shown = result or _last(arch)
@@ -165,8 +166,13 @@ def _hero(arch: Architecture, result: Result, *, ahead: bool) -> Result:
     proving.show(result, family, index)
     st.space("medium")
     panels.tell(arch.name, lambda card: _apply(arch, card))
-    panels.show(here, label, lambda: race.show(here, label))
+    panels.show(here, label, lambda: _race(here, label))
     return here
+
+
+def _race(here: Result, label: str) -> None:
+    race.show(here, label)
+    starts.show(here, label)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)

@@ -12,7 +12,7 @@ from convexviz.errors import ConvexvizError
 from convexviz.experiments import warm
 
 LOOK_SECONDS = 0.5
-PATIENCE = 1.0  # seconds: on a machine that has run it before, loading takes no longer
+PATIENCE = 6.0  # seconds: on a machine that has run it before, loading takes no longer
 
 
 class Warming:
@@ -52,12 +52,12 @@ def is_ready(arch: Architecture) -> bool:
 
 
 @st.fragment(run_every=LOOK_SECONDS)
-def notice(arch: Architecture) -> None:
-    """A sentence until it is ready; then the whole page is drawn again."""
+def notice(arch: Architecture, *, awaited: bool) -> None:
+    """A sentence until it is ready, at once where a solve is awaited; then all is drawn again."""
     if is_ready(arch):
         st.rerun()
     since = st.session_state.setdefault(f"{arch.name}.warming", time.monotonic())
-    if time.monotonic() - since > PATIENCE:
+    if awaited or time.monotonic() - since > PATIENCE:
         st.caption(
             "The solver is being compiled for this machine: once, some twenty seconds. What you "
             "move is kept, and solved when it is ready."

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures.quiz import Quiz
+from convexviz.architectures.vector_output import analysis
 from convexviz.core.solution import Certificate
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
 from convexviz.views import board_layers as layers
-from convexviz.views import certificate, vector_plane, vector_play
+from convexviz.views import certificate, vector_pictures, vector_plane, vector_play
 from convexviz.views.board_layers import Layer
 from convexviz.views.board_panels import AbstractPanel, Slot
-from convexviz.views.board_pictures import Frames, shades
 from convexviz.views.board_small import (
     Bars,
     Certificates,
@@ -28,7 +28,7 @@ from convexviz.views.board_small import (
 from convexviz.views.vector_shown import Shown
 
 BETA = "beta"
-MOST_ROWS, MOST_TILES = 10, 10
+MOST_ROWS, MOST_BLOCKS = 10, 8
 LIVE = 60  # milliseconds between reports of a slider that is moving
 
 
@@ -39,12 +39,8 @@ def panels(shown: Shown, *, editable: bool) -> list[AbstractPanel]:
     found: list[AbstractPanel] = []
     if planar:
         found.append(vector_plane.plane(result, editable=editable, cells=_playing(result)))
-    found += [
-        _neurons(result, 5 if planar else 12),
-        *vector_play.panels(result),
-        _bounds(result, proof),
-        *_tiles(result),
-    ]
+    found += [_neurons(result, 5), _blocks(result, 5)] if planar else _pictures(result)
+    found += [*vector_play.panels(result), _bounds(result, proof)]
     found.append(Say(slot=Slot(id="say"), texts=(sentence(result),)))
     if planar and vector_plane.has_classes(result):
         found.append(
@@ -69,6 +65,16 @@ def panels(shown: Shown, *, editable: bool) -> list[AbstractPanel]:
             )
         )
     return [*found, _card(result, proof), *_question(shown.asked)]
+
+
+def _pictures(result: Result) -> list[AbstractPanel]:
+    """Rows of pictures, and beside them the table of answers; then neurons and blocks."""
+    cost = _strengths(result)
+    tiles, firing = vector_pictures.tiles(result, cost), vector_pictures.firing(result, cost)
+    told = vector_pictures.confusion(result, 2)
+    columns = 7 if told and not firing else 6  # what the table leaves, or half each
+    short = [_neurons(result, columns), _blocks(result, columns)]
+    return [*tiles, *firing[:1], *told, *firing[1:], *short]
 
 
 def _playing(result: Result) -> tuple[Layer, ...] | None:
@@ -119,19 +125,43 @@ def _neurons(result: Result, columns: int) -> Bars:
     )
 
 
+def _blocks(result: Result, columns: int) -> Bars:
+    """The dearest blocks: norm on the cone, nuclear norm, rank."""
+    found = analysis.blocks(result)
+    total = len(found.ranks)
+    shown = min(total, MOST_BLOCKS)
+    gated = "gate_of_neuron" in result.arrays
+    rows = [
+        {
+            "value": float(found.on_cone[i]),
+            "second": float(found.nuclear[i]),
+            "words": f"rank {found.ranks[i]}",
+            "shown": f"{found.on_cone[i]:.3f}",
+        }
+        for i in range(shown)
+    ]
+    title = "Blocks and their nuclear norms" if gated else "Blocks: norm on their cone"
+    note = "fixed gates: no cone" if gated else "line: nuclear norm"
+    if total > shown:
+        note += f"; {shown} of {numbers.count(total)}"
+    slot = Slot(id="blocks", title=title, note=note, columns=columns)
+    return Bars(slot=slot, frames=(rows,), wide=3.6, fewest=min(4, MOST_BLOCKS))
+
+
 def _bounds(result: Result, proof: Certificate) -> Marks:
     """Network, exact bound and relaxation on one axis, with the gap between them named."""
-    marks: list[Mapping[str, Any]] = [
-        {"value": proof.primal, "words": f"network {proof.primal:.9g}", "role": "convex"},
-        {
-            "value": proof.dual,
-            "words": f"lower bound {proof.dual:.9g}",
-            "role": "bound",
-            "dashed": True,
-        },
-    ]
-    gaps = []
     relaxed = result.scalars.get("copositive_bound")
+    exact = result.scalars.get("exact_bound", proof.dual)
+    marks: list[Mapping[str, Any]] = [
+        {"value": proof.primal, "words": f"network {proof.primal:.9g}", "role": "convex"}
+    ]
+    names = {"exact": "exact bound", "gated": "bound of the gated network"}
+    name = names.get(str(result.spec["method"]), "lower bound")
+    if "exact_bound" in result.scalars:
+        name = "exact bound"
+    words = f"{name} {exact:.9g}"
+    marks.append({"value": exact, "words": words, "role": "bound", "dashed": True})
+    gaps = []
     if relaxed is not None and np.isfinite(relaxed):
         marks.append(
             {
@@ -141,31 +171,12 @@ def _bounds(result: Result, proof: Certificate) -> Marks:
                 "hollow": True,
             }
         )
-        loose = proof.dual - float(relaxed)
+        loose = exact - float(relaxed)
         tight = loose <= float(result.spec["tolerance"]) * abs(proof.primal)
         words = "tight here" if tight else f"the relaxation is loose by {numbers.gap(loose)}"
-        gaps.append({"from": float(relaxed), "to": proof.primal, "words": words})
+        gaps.append({"from": float(relaxed), "to": exact, "words": words})
     slot = Slot(id="bounds", title="Objective and bounds")
     return Marks(slot=slot, frames=({"marks": marks, "gaps": gaps},))
-
-
-def _tiles(result: Result) -> list[AbstractPanel]:
-    """The strongest neurons as pictures, where inputs are square images."""
-    U, cost = result.arrays["first_layer"].T, _strengths(result)
-    side = int(np.sqrt(U.shape[1]))
-    if side * side != U.shape[1] or side < 3 or not len(U):
-        return []
-    order = np.argsort(-cost)[:MOST_TILES]
-    frames = shades(U[order].reshape(1, len(order), side, side))
-    return [
-        Frames(
-            slot=Slot(id="tiles", title="What the strongest neurons look for"),
-            frames=frames,
-            across=MOST_TILES,
-            labels=tuple(f"{cost[j]:.3g}" for j in order),
-            each="neuron",
-        )
-    ]
 
 
 def sentence(result: Result) -> str:
@@ -175,16 +186,28 @@ def sentence(result: Result) -> str:
     words = f"**{n}** rows cut the space of neurons into **{cells}** cells; "
     many = "" if m == 1 else "s"
     if result.certificate.relative_gap > float(result.spec["tolerance"]):
-        return f"{words}the network has **{m}** neuron{many}, and a better one may exist."
+        exact = result.scalars.get("exact_bound", -np.inf)
+        if result.certificate.primal - exact <= float(result.spec["tolerance"]) * abs(exact):
+            told = "which the exact search proves and the relaxation alone does not. "
+            return f"{words}**{m}** neuron{many} suffice{'s' if m == 1 else ''}, {told}"
+        words += f"the network has **{m}** neuron{many}, and a better one may exist. "
+        return words + _right(result)
     words += f"**{m}** neuron{many} suffice{'s' if m == 1 else ''}. "
     X = result.data["X"]
     if vector_plane.has_plane(result) and not vector_plane.has_ones(X):
         words += (
-            "Where the pull of the residual touches its limit β, and only there, one may stand."
+            "Where the pull of the residual touches its limit β, and only there, one may stand. "
         )
-    elif "train_accuracy" in result.scalars:
-        words += f"**{numbers.share(result.scalars['train_accuracy'])}** of the rows are right."
-    return words
+    return words + _right(result)
+
+
+def _right(result: Result) -> str:
+    """How many rows are told right, where rows have classes."""
+    told, unseen = (result.scalars.get(f"{part}_accuracy") for part in ("train", "test"))
+    if told is None:
+        return ""
+    words = f"**{numbers.share(told)}** of the training rows are right"
+    return f"{words}, **{numbers.share(unseen)}** of those not seen." if unseen else f"{words}."
 
 
 def _card(result: Result, proof: Certificate) -> Certificates:

@@ -106,6 +106,7 @@ def plane(result: Result, *, editable: bool, cells: tuple[Layer, ...] | None = N
             title="Points and neurons in one plane",
             note="drag a point" if editable else "",
             columns=7,
+            rows=2,
         ),
         extent=(-reach, reach, -reach, reach),
         points=Points(
@@ -132,13 +133,18 @@ def walls(X: Float[np.ndarray, "n 2"]) -> NDArray[np.float64]:
     return np.unique(np.round(both, 9))
 
 
+def shares(X: Float[np.ndarray, "n 2"], angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each cell between two walls, the share of rows that are on in it."""
+    middles = (angles + np.append(angles[1:], angles[0] + TURN)) / 2
+    directions = np.column_stack([np.cos(middles), np.sin(middles)])
+    return np.asarray((X @ directions.T >= 0).mean(axis=0))
+
+
 def _fan(result: Result, reach: float) -> tuple[Layer, ...]:
     """Cells as wedges, the pull against its limit, and neurons as arrows."""
     X = result.data["X"]
     angles, U = walls(X), result.arrays["first_layer"].T
-    middles = (angles + np.append(angles[1:], angles[0] + TURN)) / 2
-    directions = np.column_stack([np.cos(middles), np.sin(middles)])
-    shade = (X @ directions.T >= 0).mean(axis=0)
+    shade = shares(X, angles)
     turned = np.arctan2(U[:, 1], U[:, 0]) % TURN
     # A neuron on a wall belongs to both its cells; one of them is lit.
     on = sorted({int(i) for i in (np.searchsorted(angles, turned + 1e-9) - 1) % len(angles)})

@@ -40,6 +40,7 @@ def frames(result: Result, reach: float) -> list[tuple[Layer, ...]]:
     X, neurons = result.data["X"], result.arrays["frank_wolfe_neurons"]
     angles = vector_plane.walls(X)
     radius, t = vector_plane.CIRCLE * reach, float(result.arrays["frank_wolfe_path_norm"][0])
+    shade = (0.5 * vector_plane.shares(X, angles)).tolist()
     turned = np.arctan2(neurons[:, 1], neurons[:, 0]) % vector_plane.TURN
     cells = (np.searchsorted(angles, turned + 1e-9) - 1) % len(angles)
     found: list[tuple[Layer, ...]] = []
@@ -52,7 +53,7 @@ def frames(result: Result, reach: float) -> list[tuple[Layer, ...]]:
         colours = [f"class {int(c)}" for c in tips[order, 2]]
         found.append(
             (
-                layers.fan(angles.tolist(), [0.0] * len(angles), won=int(cells[k - 1])),
+                layers.fan(angles.tolist(), shade, won=int(cells[k - 1])),
                 layers.arrows(tips[order, :2] * (radius / top), colours=colours, width=4, rim=True),
             )
         )

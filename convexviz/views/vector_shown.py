@@ -35,7 +35,7 @@ class Shown:
     def of(cls, whole: Result, index: int) -> Shown:
         """A place of a path."""
         at = path.at(whole, index)
-        here = replace(at, scalars={**whole.scalars, **at.scalars})  # patterns are the path's
+        here = replace(at, scalars=_scalars(whole, at, path.certificates(whole)[index]))
         asked = quiz.of(whole.architecture)(whole)
         return cls(here, path.certificates(whole)[index], whole, asked)
 
@@ -69,3 +69,14 @@ class Shown:
         solved = path.solve_path(asked, betas=[beta, *double])
         question = quiz.of(arch.name)(solved) or self.asked
         return Shown(solved, solved.certificate, self.whole, question)
+
+
+def _scalars(whole: Result, at: Result, proof: Certificate) -> dict[str, float]:
+    """Those of the place, and of its path what holds along it: patterns, a tight relaxation.
+
+    Whether the relaxation is exact depends on the rows alone, and then its bound is the proof's.
+    """
+    found = {"n_patterns": whole.scalars["n_patterns"], **at.scalars}
+    if at is not whole and whole.spec["method"] == "exact" and "copositive_bound" in whole.scalars:
+        found["copositive_bound"] = proof.dual
+    return found

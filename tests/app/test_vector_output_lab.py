@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from convexviz import architectures
-from convexviz.experiments import precomputed, store
-from convexviz.views import points
+from convexviz.experiments import precomputed, starts, store
+from convexviz.experiments.result import Result
+from convexviz.views import points, vector_pictures
+from convexviz.views.heroes.vector_output import EXAMPLES
 from tests.app.boards import clean, sent, visit
 from tests.app.conftest import Clerk
 
@@ -69,13 +71,107 @@ def test_the_question_is_answered_by_the_path(clerk: Clerk) -> None:
 
 
 def test_frank_wolfe_is_played_from_what_it_recorded(clerk: Clerk) -> None:
-    clerk.works = True
     at = visit("vector_output", method="frank_wolfe", steps=12)
     values, panels, arrays = sent(at)
-    assert len(clerk.asked) == 1
+    assert clerk.asked == []  # it takes milliseconds: solved while the page is drawn
     assert panels["player"]["count"] == 12
     assert values["step"] == 11
     layers = panels["plane"]["layers"][0]["layers"][0][0]["layers"]
     assert len(layers) == 12
     assert len(layers[0][1]["arrows"]) == 1  # one neuron a step
     assert np.isfinite(arrays["gap.y0"]).all()
+
+
+def stored(**fields: object) -> Result:
+    """The result that ships for these fields."""
+    spec = ARCH.spec.of({**ARCH.stored[0], **fields}).as_dict()
+    family = precomputed.family(ARCH.name, spec)
+    return store.read(precomputed.FOLDER / precomputed.file_name(ARCH.name, family))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.title)
+def test_every_example_opens_on_a_stored_result_with_its_race(clerk: Clerk, example) -> None:
+    at = visit("vector_output", **example.fields)
+    _, panels, _ = sent(at)
+    known = stored(**example.fields)
+    card = panels["certificate"]["states"][0]
+    assert clerk.asked == []
+    assert (card["primal"], card["dual"]) == (known.certificate.primal, known.certificate.dual)
+    dots = [chart for chart in at.get("plotly_chart") if "neurons" in chart.proto.spec]
+    assert len(dots) == 1
+
+
+def test_the_loose_relaxation_shows_three_marks_and_names_what_it_loses(clerk: Clerk) -> None:
+    loose = next(each.fields for each in EXAMPLES if "loose" in each.title)
+    _, panels, _ = sent(visit("vector_output", **loose))
+    frame = panels["bounds"]["frames"][0]
+    network, exact, relaxed = (mark["value"] for mark in frame["marks"])
+    assert relaxed == pytest.approx(2.38515499, abs=1e-7)  # p3.B2 of the golden table
+    assert network == pytest.approx(2.38516856, abs=1e-7)
+    assert relaxed < exact <= network < exact + 1e-7
+    assert (frame["gaps"][0]["from"], frame["gaps"][0]["to"]) == (relaxed, exact)
+    assert "loose by 1.4e" in frame["gaps"][0]["words"]
+    assert clerk.asked == []
+
+
+def test_a_block_costs_at_least_its_nuclear_norm_and_all_of_them_what_the_neurons_do(
+    clerk: Clerk,
+) -> None:
+    _, panels, _ = sent(visit("vector_output"))
+    rows = panels["blocks"]["frames"][0]
+    assert all(row["value"] >= row["second"] * (1 - 1e-9) for row in rows)
+    total = sum(row["value"] for row in panels["neurons"]["frames"][0])
+    assert sum(row["value"] for row in rows) == pytest.approx(total)
+    assert clerk.asked == []
+
+
+def test_the_table_of_answers_counts_the_unseen_digits(clerk: Clerk) -> None:
+    digits = next(each.fields for each in EXAMPLES if "ten classes" in each.title)
+    _, panels, _ = sent(visit("vector_output", **digits))
+    result = stored(**digits)
+    known = vector_pictures.table(result)
+    assert known is not None
+    counts, which = known
+    assert which == "unseen rows"
+    assert counts.sum() == len(result.data["test_Y"])
+    right = np.trace(counts) / counts.sum()
+    assert right == pytest.approx(result.scalars["test_accuracy"])
+    assert f"{round(100 * right)}\u00a0%" in panels["say"]["texts"][0]
+    assert panels["tiles"]["count"] == 10
+    assert clerk.asked == []
+
+
+def test_filters_fire_where_the_network_says(clerk: Clerk) -> None:
+    patches = next(each.fields for each in EXAMPLES if "Patches" in each.title)
+    _, panels, arrays = sent(visit("vector_output", **patches))
+    result = stored(**patches)
+    X, U = result.data["X"], result.arrays["first_layer"]
+    cost = np.linalg.norm(U, axis=0) * np.linalg.norm(result.arrays["second_layer"], axis=1)
+    best = int(np.argmax(cost))
+    pictures = arrays["firing.frames"].reshape(-1, panels["firing"]["across"], 8, 8)
+    first = np.argmax(result.data["Y"][:, 0] == 1)  # the first sample shown: of the first class
+    fired = X[first] @ U[:, best] > 0
+    assert not (pictures[0, 1, ::2, ::2].ravel().astype(bool) & ~fired).any()
+    assert (pictures[0, 1] != 0).any() == fired.any()
+    assert clerk.asked == []
+
+
+def test_many_starts_run_on_demand_and_are_counted(
+    clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starts, "ends", _few_steps(starts.ends))
+    at = visit("vector_output", points=points.written(MOVED))
+    assert not any("neurons" in chart.proto.spec for chart in at.get("plotly_chart"))
+    clerk.works = True
+    at.button("vector_output.starts.run").click()
+    clean(at.run())
+    assert clerk.asked[0]["widths"] == [3, 40]
+    told = next(each.value for each in at.markdown if "With 3 neurons" in each.value)
+    assert "of 2" in told
+
+
+def _few_steps(ends):
+    def run(*args, **more):
+        return ends(*args, **{**more, "options": {"steps": 3, "seeds": 2, "optimizer": "adam"}})
+
+    return run

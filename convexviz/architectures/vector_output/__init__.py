@@ -20,6 +20,17 @@ from convexviz.architectures.vector_output.torch_module import torch_module
 
 OPENING = {"dataset": "three_classes", "weight_decay": 0.1}
 SPIRAL = {"dataset": "spiral", "weight_decay": 0.2}
+STEPS = {**OPENING, "method": "frank_wolfe"}
+LOOSE = {"dataset": "loose_relaxation", "weight_decay": 0.3, "method": "copositive"}
+WHITENED = {"dataset": "whitened", "weight_decay": 0.1, "method": "closed_form"}
+DIGITS = {
+    "dataset": "digit_classes",
+    "n_train": 50,
+    "arrangements": "adaptive",
+    "weight_decay": 1.0,
+    "tolerance": 1e-3,
+}
+PATCHES = {**DIGITS, "dataset": "digit_patches", "n_train": 100}
 
 ARCHITECTURE = Architecture(
     name="vector_output",
@@ -40,7 +51,8 @@ ARCHITECTURE = Architecture(
     recompute=recompute,
     descent=problem,
     smoke={"dataset": "teacher", "weight_decay": 0.2},
-    stored=(OPENING, SPIRAL),
+    stored=(OPENING, SPIRAL, STEPS, LOOSE, WHITENED, DIGITS, PATCHES),
+    race_widths=(3, 40),
     torch_module=torch_module,
     line="Several outputs share each neuron: the penalty is a nuclear norm on cones.",
     follows_path=follows_path,

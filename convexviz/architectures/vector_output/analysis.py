@@ -35,11 +35,15 @@ def blocks(outcome: Outcome) -> Blocks:
     V = np.asarray(outcome.arrays["second_layer"])
     X = np.asarray(outcome.data["X"])
     X = X.reshape(-1, X.shape[-1])
-    slack = 1e-9 * np.linalg.norm(X, axis=1)[:, None] * np.linalg.norm(U, axis=0)
-    patterns = slack < X @ U
-    groups: dict[bytes, list[int]] = {}
-    for j, pattern in enumerate(patterns.T):
-        groups.setdefault(pattern.tobytes(), []).append(j)
+    owners = outcome.arrays.get("gate_of_neuron")
+    groups: dict[object, list[int]] = {}
+    if owners is not None:  # fixed gates: a block a gate, and no cone
+        for j, gate in enumerate(np.asarray(owners)):
+            groups.setdefault(int(gate), []).append(j)
+    else:
+        slack = 1e-9 * np.linalg.norm(X, axis=1)[:, None] * np.linalg.norm(U, axis=0)
+        for j, pattern in enumerate((slack < X @ U).T):
+            groups.setdefault(pattern.tobytes(), []).append(j)
     found = []
     for members in groups.values():
         s = np.linalg.svd(U[:, members] @ V[members], compute_uv=False)

@@ -24,7 +24,9 @@ def seconds(spec: Spec, data: Arrays) -> float:
     X = rows_of(data["X"])
     if spec.method == "closed_form":
         return 0.02
-    if spec.method != "exact" or spec.arrangements != "all" or X.size > SMALL:
+    if spec.method not in ("exact", "frank_wolfe") or spec.arrangements != "all" or X.size > SMALL:
         return LONG
     cells = count_cells(RowSpace.of(X))
+    if spec.method == "frank_wolfe":  # one weight decay, and a search a step
+        return (2e-3 + 5e-5 * cells) + spec.steps * (1e-4 + 2e-6 * cells)
     return 14 * (2e-3 + 5e-5 * cells)

@@ -28,7 +28,8 @@ def outputs(
     program, solution = programs[-1], solutions[-1]
     arrays = weights_of(program, solution.variables) | dict(solution.records)
     pictures, numbers = derived(spec, data, arrays)
-    numbers |= of_program(program, arrays) | bounds(spec, program, solution.certificate)
+    numbers |= of_program(program, arrays)
+    numbers |= bounds(spec, program, solution.certificate, solution.variables)
     if "n_pruned" in arrays:
         numbers["n_pruned"] = float(arrays["n_pruned"][0])
     return arrays | pictures, numbers
@@ -53,8 +54,13 @@ def of_program(program: Any, arrays: Arrays) -> dict[str, float]:
     return {"n_patterns": float(count)}
 
 
-def bounds(spec: Spec, program: Any, certificate: Certificate) -> dict[str, float]:
-    """The copositive bound: the certificate's own, or the exact one where the two are the same."""
+def bounds(
+    spec: Spec, program: Any, certificate: Certificate, variables: np.ndarray
+) -> dict[str, float]:
+    """The copositive bound: the certificate's own, or the exact one where the two are the same.
+
+    Beside a relaxation `exact_bound` is what the exact search proves at the same network.
+    """
     from convexviz.core.copositive_bound import why_exact
     from convexviz.core.free_norm import FreeNorm
 
@@ -64,7 +70,11 @@ def bounds(spec: Spec, program: Any, certificate: Certificate) -> dict[str, floa
         return {}
     exact = why_exact(program) is not None
     if spec.method == "copositive":
-        return {"copositive_bound": certificate.dual, "relaxation_exact": float(exact)}
+        return {
+            "copositive_bound": certificate.dual,
+            "exact_bound": program.certify(variables).dual,
+            "relaxation_exact": float(exact),
+        }
     return {"copositive_bound": certificate.dual} if exact else {}
 
 
@@ -153,5 +163,5 @@ def recompute(
         certificate = program.certify(variables)
         if spec.arrangements == "adaptive":  # a kept proof may say more
             certificate = strengthened(certificate, program, arrays, variables=variables)
-    numbers |= of_program(program, arrays) | bounds(spec, program, certificate)
+    numbers |= of_program(program, arrays) | bounds(spec, program, certificate, variables)
     return certificate, pictures, numbers

@@ -137,6 +137,7 @@ function barsPanel(app, panel) {
         Object.assign(context, {strokeStyle: colour, lineWidth: 1.5 * roles.k});
         context.strokeRect(left, y - 0.24 * tall, length, 0.48 * tall);
       } else context.fillRect(left, y - 0.24 * tall, length, 0.48 * tall);
+      if (row.second !== undefined) drawSecond(context, left + room * row.second / top, y, 0.36 * tall, roles);
       drawText(context, row.shown ?? row.value.toPrecision(3), left + length + 6 * roles.k, y, {...text, fill: roles.ink});
       (row.weights ?? []).forEach((weight, j) => drawWeight(context, weight / heaviest, width - squares + 8 * roles.k + (j + 0.5) * side, y, 0.8 * side, roles));
     });
@@ -149,6 +150,13 @@ function barsPanel(app, panel) {
     }
   };
   return {watch: () => [panel.spec.variable].filter(Boolean), draw};
+}
+
+/** A line across a bar at a second value. */
+function drawSecond(context, x, y, half, roles) {
+  for (const [colour, width] of [[roles.paper, 5], [roles.ink, 2]]) {
+    drawLine(context, [[x, y - half], [x, y + half]], {colour, width: width * roles.k});
+  }
 }
 
 function drawBarMark(context, row, roles, y, text) {
