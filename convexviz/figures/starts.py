@@ -82,9 +82,9 @@ def draw(result: Result, starts: Starts, theme: Theme) -> go.Figure:
             yanchor="bottom",
         )  # fmt: skip
     figure.update_layout(margin={"t": 28 * theme.scale})
-    words = [f"{width:.0f} neurons" for width in starts.widths]
+    rows_are = [f"{width:.0f} neurons" for width in starts.widths]
     figure.update_yaxes(
-        tickvals=list(range(len(words))), ticktext=words, range=[-0.5, last], ticks="",
+        tickvals=list(range(len(rows_are))), ticktext=rows_are, range=[-0.5, last], ticks="",
         showline=False,
     )  # fmt: skip
     ticks = decades(np.log10(low), np.log10(top), 1)

@@ -40,13 +40,14 @@ def frames(result: Result, reach: float) -> list[tuple[Layer, ...]]:
     X, neurons = result.data["X"], result.arrays["frank_wolfe_neurons"]
     angles = vector_plane.walls(X)
     radius, t = vector_plane.CIRCLE * reach, float(result.arrays["frank_wolfe_path_norm"][0])
+    near = _near(neurons)
     shade = (0.5 * vector_plane.shares(X, angles)).tolist()
     turned = np.arctan2(neurons[:, 1], neurons[:, 0]) % vector_plane.TURN
     cells = (np.searchsorted(angles, turned + 1e-9) - 1) % len(angles)
     found: list[tuple[Layer, ...]] = []
     for k in steps(result):
         weights = _weights(result.arrays["frank_wolfe_share"][:k], t)
-        tips = _joined(neurons[:k], weights, result)
+        tips = _joined(neurons[:k], weights, near[:k], X.shape[1])
         cost = np.linalg.norm(tips[:, :2], axis=1)
         top = float(cost.max()) or 1.0
         order = np.argsort(-cost)[:24]
@@ -66,19 +67,21 @@ def _weights(shares: NDArray[np.float64], t: float) -> NDArray[np.float64]:
     return np.asarray(t * shares * left)
 
 
+def _near(neurons: NDArray[np.float64]) -> NDArray[np.intp]:
+    """A number for each neuron, the same for those that point nearly the same way."""
+    angle = np.arctan2(neurons[:, 1], neurons[:, 0]) % vector_plane.TURN
+    return np.unique(np.rint(angle / TOGETHER), return_inverse=True)[1]
+
+
 def _joined(
-    neurons: NDArray[np.float64], weights: NDArray[np.float64], result: Result
+    neurons: NDArray[np.float64], weights: NDArray[np.float64], near: NDArray[np.intp], d: int
 ) -> NDArray[np.float64]:
-    """Rows (x, y, output) of nearly equal directions added up; the length is what they cost."""
-    d = result.data["X"].shape[1]
-    found: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-    for neuron, weight in zip(neurons, weights, strict=True):
-        angle = np.arctan2(neuron[1], neuron[0]) % vector_plane.TURN
-        place = round(float(angle) / TOGETHER)
-        u, v = found.get(place, (np.zeros(2), np.zeros(len(neuron) - d)))
-        found[place] = (u + weight * neuron[:2], v + weight * neuron[d:])
-    rows = [(*u, float(np.argmax(np.abs(v)))) for u, v in found.values()]
-    return np.array(rows)
+    """Rows (x, y, output): the neurons of each number added up; the length is what they cost."""
+    sums = np.zeros((int(near.max()) + 1, neurons.shape[1]))
+    np.add.at(sums, near, weights[:, None] * neurons)
+    present = np.unique(near)
+    strongest = np.argmax(np.abs(sums[present, d:]), axis=1)
+    return np.column_stack([sums[present, :2], strongest])
 
 
 def panels(result: Result) -> list[AbstractPanel]:

@@ -11,7 +11,15 @@ import streamlit as st
 from convexviz import architectures
 from convexviz.errors import ConvexvizError
 from convexviz.experiments.result import Result
-from convexviz.views import board, controls, points, vector_board, vector_plane, vector_play
+from convexviz.views import (
+    board,
+    controls,
+    points,
+    ready,
+    vector_board,
+    vector_plane,
+    vector_play,
+)
 from convexviz.views.heroes.base import Example, Hero
 from convexviz.views.vector_shown import Shown
 
@@ -58,14 +66,23 @@ def _drawn(whole: Result, index: int) -> None:
         now = _meanwhile(now, held, editable=editable) or now
     wanted: dict[str, Any] = {BETA: float(now.here.spec["weight_decay"])}
     if vector_plane.has_plane(now.here):
-        points_now = held.get(vector_plane.POINTS) if moving else None  # the hand must not lag
-        wanted[vector_plane.POINTS] = points_now or vector_plane.points_of(now.here)
+        # What is drawn may lag, or wait to be solved; the hand's own points must not.
+        kept = held.get(vector_plane.POINTS) if moving else _in_address() if editable else None
+        wanted[vector_plane.POINTS] = kept or vector_plane.points_of(now.here)
         ones = vector_plane.has_ones(whole.data["X"])  # then neurons are lines, too many to read
         first = vector_plane.REGIONS if ones else vector_plane.CELLS
         wanted[vector_plane.VIEW] = st.session_state.get(LOOK, first)
     if vector_play.steps(now.here):
         wanted[vector_play.STEP] = held.get(vector_play.STEP, vector_play.last(now.here))
     board.board(vector_board.panels(now, editable=editable), wanted, key=KEY)
+
+
+def _in_address() -> points.Points | None:
+    """The points that the address has, in the data set that they were moved in."""
+    base = _base()
+    if base is None:
+        return None
+    return points.held(PLACE, classes=base.classes, most=vector_plane.MOST_POINTS)
 
 
 def _moved() -> dict[str, Any]:
@@ -79,7 +96,7 @@ def _meanwhile(now: Shown, held: Mapping[str, Any], *, editable: bool) -> Shown 
     moved, base = held.get(vector_plane.POINTS), _base()
     if BETA in held and (moved is None or moved == vector_plane.points_of(now.here)):
         return now.at(float(held[BETA]))
-    if not editable or base is None or not moved:
+    if not (editable and base and moved and ready.is_ready(architectures.get(NAME))):
         return None
     arrays = vector_plane.arrays(moved, base.classes, ones=base.ones)
     try:
@@ -155,8 +172,6 @@ def reset() -> None:
     st.session_state.pop(BASE, None)
 
 
-DIGITS = {"arrangements": "adaptive", "weight_decay": 1.0}
-
 EXAMPLES = (
     Example("Three classes", "Six points: move them, add some, and read the proof.", {}),
     Example(
@@ -178,16 +193,6 @@ EXAMPLES = (
         "Whitened rows",
         "A soft-thresholded singular value decomposition is the whole training.",
         {"dataset": "whitened", "method": "closed_form"},
-    ),
-    Example(
-        "Fifty digits, ten classes",
-        "Neurons as pictures, and which digits are taken for which.",
-        {**DIGITS, "dataset": "digit_classes", "n_train": 50},
-    ),
-    Example(
-        "Patches of digits",
-        "A convolution with sum pooling: its filters, and where in a digit they fire.",
-        {**DIGITS, "dataset": "digit_patches", "n_train": 100},
     ),
 )
 
