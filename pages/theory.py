@@ -1,0 +1,3 @@
+from convexviz.views.theory import show
+
+show()
