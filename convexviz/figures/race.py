@@ -218,18 +218,20 @@ def _draw_words(
     y = axis.place(run.convex)
     landed = int(np.argmax(y <= y[-1] + 0.1 * (axis.high - axis.low)))
     where = math.log10(float(run.seconds[landed]))
-    near = run.below_bound or y[-1] < axis.low + 0.12 * (axis.high - axis.low)
+    floor = axis.low + 0.12 * (axis.high - axis.low)
+    near = run.below_bound or y[-1] < floor
     side: dict[str, Any] = {"xshift": -14, "yshift": 12 if near else -12}
     if where - start < 0.5 * width:  # no room at the left: to the right of the last point
         where = math.log10(float(run.seconds[-1]))
-        side = {"xanchor": "left", "xshift": 10}
+        side = {"xanchor": "left", "xshift": 10, "yshift": 12 if y[-1] < floor else 0}
     label(figure, (where, float(y[-1])), "convex program", c.convex, **on_paper, **side)
     if run.set_up > 0:
         where = math.log10(run.set_up)
         roomy = where - start > 0.35 * width
         side = {"xshift": -10} if roomy else {"xanchor": "left", "xshift": 10}
         words = f"set-up {numbers.seconds(run.set_up)}"
-        label(figure, (where, float(y[0])), words, c.convex, yshift=-13, **on_paper, **side)
+        up = 28 if y[0] < floor else -13  # clear of the axis, and of the words above
+        label(figure, (where, float(y[0])), words, c.convex, yshift=up, **on_paper, **side)
     n = len(run.runs)
     words = "descent" + (f", {n} starts" if n > 1 else "")
     where = start + 0.75 * width
