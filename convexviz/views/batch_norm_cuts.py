@@ -62,15 +62,29 @@ def known(result: Result) -> Mapping[int, Result]:
     digest = ""
     if result.provenance["dataset"] == "given":
         digest = result.provenance["data_sha256"]
-    top, found = rank(result), {}
-    for k in range(1, top + 1):
-        spec = {**result.spec, "n_directions": 0 if k == top else k}
-        other = library.find(
-            result.architecture, precomputed.family(result.architecture, spec, digest)
-        )
+    found = {}
+    same = {name: value for name, value in result.spec.items() if name != "n_directions"}
+    families = _families(repr(sorted(same.items())), rank(result), digest, result)
+    for k, family in library.known(result.architecture, families).items():
+        other = library.find(result.architecture, family)
         if other is not None:
             found[k] = other
     return {**found, cut_of(result): result}
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _families(
+    same: str,  # noqa: ARG001 - the cache goes by it
+    top: int,
+    digest: str,
+    _result: Result,
+) -> Mapping[int, str]:
+    """The family of each number of directions: hashing hundreds of specs takes a while."""
+    name, spec = _result.architecture, dict(_result.spec)
+    return {
+        k: precomputed.family(name, {**spec, "n_directions": 0 if k == top else k}, digest)
+        for k in range(1, top + 1)
+    }
 
 
 def cuts(results: Mapping[int, Result], weight_decay: float) -> Sequence[Cut]:

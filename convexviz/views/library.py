@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -35,6 +37,17 @@ def files(architecture: str, name: str) -> list[Path]:
     """Where a family lies, the newest first: what was improved here, then what ships."""
     places = (FOLDER / file_name(architecture, name), stored_file(architecture, name))
     return sorted((p for p in places if p.exists()), key=lambda p: -p.stat().st_mtime_ns)
+
+
+def known(architecture: str, families: Mapping[Any, str]) -> dict[Any, str]:
+    """Of many families, those that may be found: in one look at each folder, not one a family."""
+    folders = (FOLDER, stored_file(architecture, "").parent)
+    there = {file.name for folder in folders if folder.is_dir() for file in folder.iterdir()}
+    return {
+        key: name
+        for key, name in families.items()
+        if file_name(architecture, name) in there or private().get(name) or live().get(name)
+    }
 
 
 def keep(result: Result, name: str) -> None:

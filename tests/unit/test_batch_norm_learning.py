@@ -101,3 +101,27 @@ def test_the_mini_batch_is_checked() -> None:
         convexviz.descend("batch_norm", dataset="toy", batch_size=-1)
     with pytest.raises(SpecError, match="lbfgs needs the full batch"):
         convexviz.descend("batch_norm", dataset="toy", batch_size=5, optimizer="lbfgs")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"dataset": "signal_top", "n_train": 60, "arrangements": "all", "n_directions": 1},
+        {
+            "dataset": "signal_bottom",
+            "neurons": "gated",
+            "arrangements": "sampled",
+            "n_directions": 8,
+        },
+    ],
+)
+def test_descent_on_a_cut_spectrum_trains_the_network_that_is_solved(fields: dict) -> None:
+    result = convexviz.solve("batch_norm", weight_decay=0.5, **fields)
+    runs = convexviz.descend("batch_norm", weight_decay=0.5, seeds=2, steps=500, width=40, **fields)
+    assert (runs.objectives >= result.certificate.dual * (1 - 1e-9)).all()
+    # Every direction would fit better: 0.3 and 0.6 of this.
+    assert runs.best_objective < 1.03 * result.certificate.primal
+    X, lift = result.data["test_X"], result.arrays["whitening"]
+    onto, mean = lift @ np.linalg.pinv(lift), result.data["X"].mean(axis=0)
+    part = mean + (X - mean) @ onto
+    np.testing.assert_allclose(runs.best.predict(X), runs.best.predict(part), atol=1e-9)

@@ -36,12 +36,14 @@ class BatchNormProblem:
 
     Attributes:
         behind: the whitening whose rows `at` has for inputs, where q is trained in w's place.
+        onto: the directions kept (d, k), orthonormal, where `at` has the rows' part along them.
     """
 
     spec: Spec
     data: Arrays
     at: Setting
     behind: Whitening | None = None
+    onto: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -100,6 +102,8 @@ class BatchNormProblem:
 
     def network(self, weights: Sequence[np.ndarray]) -> BatchNormNetwork:
         W, gamma, alpha, V = weights
+        if self.onto is not None:  # on rows as they are, as on their part along the directions
+            W = self.onto @ (self.onto.T @ W)
         centre = self.at.whitening.mean
         if self.spec.position == "after":
             centre = np.zeros_like(centre)
@@ -152,8 +156,18 @@ class BatchNormProblem:
 
 
 def problem(spec: Spec, data: Arrays) -> BatchNormProblem:
-    """The network that `solve` describes; of a deep one, the last two layers."""
-    return BatchNormProblem(spec, data, setting(spec, data))
+    """The network that `solve` describes; of a deep one, the last two layers.
+
+    With `n_directions` it is trained on the rows' part along the directions kept.
+    """
+    at = setting(spec, data)
+    if not spec.n_directions:
+        return BatchNormProblem(spec, data, at)
+    white = at.whitening
+    onto = white.lift * white.singular_values[: white.n_directions]
+    flat = at.inputs.reshape(-1, at.inputs.shape[-1]) - white.mean
+    part = (white.mean + (flat @ onto) @ onto.T).reshape(at.inputs.shape)
+    return BatchNormProblem(spec, data, replace(at, inputs=part), onto=onto)
 
 
 def quality_of(
