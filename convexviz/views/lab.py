@@ -38,7 +38,8 @@ def show(name: str) -> None:
     arch = architectures.get(name)
     hero = heroes.of(name)
     work.queue().warm()
-    tools = frame.heading(arch.title, hero.sentence)
+    hero.listen()
+    tools = frame.heading(arch.title, hero.says() if hero.says else hero.sentence)
     with tools:
         wanted, exported = toolbar(arch)
     result, found = None, None

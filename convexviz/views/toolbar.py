@@ -44,7 +44,6 @@ class Wanted:
 def toolbar(arch: Architecture) -> tuple[Wanted | str, DeltaGenerator]:
     """Settings, own data, Export, Share, Reset; the request they make, or why it is refused."""
     hero = heroes.of(arch.name)
-    hero.listen()
     _examples(arch)
     settings = st.popover("Settings", width="content")
     with settings:

@@ -116,3 +116,27 @@ def test_reset_leaves_the_faces(clerk: Clerk) -> None:
     assert sent(at)[0]["data"] == "ring"
     assert "wgan.draw" not in at.query_params
     assert clerk.asked == []
+
+
+def test_the_story_goes_to_the_faces_and_back_to_the_plane(clerk: Clerk) -> None:
+    at = visit("wgan")
+    for _ in range(3):
+        at.button("wgan.card.next").click()
+        clean(at.run())
+    assert sent(at)[0]["data"] == "faces"
+    assert "*keep the directions" in at.markdown[0].value
+    at.button("wgan.card.next").click()
+    clean(at.run())
+    values, _, _ = sent(at)
+    assert (values["data"], values["critic"], values["beta"]) == ("ring", "polynomial", 0.16)
+    assert clerk.asked == []
+
+
+def test_an_example_opens_what_it_names(clerk: Clerk) -> None:
+    at = visit("wgan", dataset="lfw", draw=1)
+    at.button("wgan.example.3").click()
+    clean(at.run())
+    values, panels, _ = sent(at)
+    assert (values["data"], values["critic"]) == ("gaussians", "quadratic")
+    assert "each loses" in panels["matched"]["title"]
+    assert clerk.asked == []

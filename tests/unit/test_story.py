@@ -4,6 +4,7 @@ import pytest
 
 from convexviz.architectures import story
 from convexviz.architectures.denoiser.spec import Spec
+from convexviz.architectures.wgan.spec import Spec as Game
 from convexviz.errors import SpecError
 from convexviz.figures import for_architecture
 
@@ -58,3 +59,15 @@ def test_the_denoiser_has_five_short_cards_whose_settings_exist():
 
 def test_an_architecture_without_a_story_has_no_cards():
     assert story.of("no_such_architecture") == []
+
+
+def test_the_game_has_six_short_cards_whose_settings_exist():
+    cards = story.of("wgan")
+    assert len(cards) == 6
+    panels = {*for_architecture("wgan"), "hero", "race"}
+    for card in cards:
+        assert "$" in card.body or card.title.startswith("Any discriminator")
+        assert len(card.body.split()) <= 90
+        fields = {k: v for k, v in card.settings.items() if k != "panel"}
+        Game(**fields)
+        assert card.settings["panel"] in panels

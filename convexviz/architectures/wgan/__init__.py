@@ -10,7 +10,12 @@ from convexviz.architectures.wgan.spec import PLANAR, Spec, follows_path, second
 from convexviz.architectures.wgan.torch_module import torch_module
 from convexviz.solvers.game_choose import choose
 
-BETAS = {"linear": 1.6, "quadratic": 1.6, "polynomial": 0.16}  # a fiftieth of the samples, or less
+BETAS = {
+    "linear": 1.6,
+    "quadratic": 1.6,
+    "polynomial": 0.16,
+    "relu": 1.6,
+}  # a fiftieth of the samples, or less
 STORED = tuple(
     {
         "dataset": dataset,

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from convexviz.architectures.wgan.figures_landscape import LANDSCAPE
 from convexviz.architectures.wgan.figures_race import RACE
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
@@ -184,4 +185,5 @@ def caption_spectrum(result: Result) -> str:
 FIGURES: Mapping[str, Picture] = {
     "Samples": Picture(draw_samples, alt_samples, caption_samples),
     "Spectrum": Picture(draw_spectrum, alt_spectrum, caption_spectrum),
+    "Landscape": LANDSCAPE,
 }

@@ -50,6 +50,7 @@ class Hero:
 
     Attributes:
         sentence: what stands under the page's title, at most 25 words with one idea in italics.
+        says: the sentence of the moment, where it changes.
         show: (result, index) -> index; draws it, and says which place of the path is shown.
         apply: (name, value); a story's setting that is the hero's own.
         holds: parameters that it has controls for, so that Settings has none; their values live
@@ -68,6 +69,7 @@ class Hero:
 
     sentence: str
     show: Callable[[Result, int], int]
+    says: Callable[[], str] | None = None
     apply: Callable[[str, Any], None] = _nothing_to_set
     holds: tuple[str, ...] = ()
     arrays: Callable[[Mapping[str, Any]], Arrays | None] = _no_arrays

@@ -26,7 +26,7 @@ from convexviz.views import (
     wgan_face_mode,
     wgan_race,
 )
-from convexviz.views.heroes.base import Arrays, Hero
+from convexviz.views.heroes.base import Arrays, Example, Hero
 from convexviz.views.wgan_board import BETA, CRITIC, DATA, POINTS
 from convexviz.views.wgan_points import read, write
 from convexviz.views.wgan_states import Game, game_of
@@ -209,8 +209,11 @@ def _question(result: Result, critic: str) -> tuple[Quiz, str] | None:
 
 
 def reset() -> None:
-    """Let go of the visitor's points and moves."""
+    """Let go of the visitor's points and moves, and go back to the plane."""
     board.forget(KEY)
+    if wgan_face_mode.is_on(_data()):
+        wgan_face_mode.forget()
+        _hold("dataset", architectures.get("wgan").stored[0]["dataset"])
     own_pictures.forget("wgan")
     st.session_state[OWN] = None
     for name in (SENT, ASKED):
@@ -229,9 +232,58 @@ def _game(
     return game_of(_result)
 
 
+PLANE = (
+    "What the discriminator can see is *all that is matched*: means, second moments, or every "
+    "half-plane. Change it, and watch what the samples do."
+)
+FACES = (
+    "Against a quadratic discriminator the best generator is one line: *keep the directions whose "
+    "variance exceeds β, subtract β, drop the rest.*"
+)
+EXAMPLES = (
+    Example(
+        "Nothing but the mean",
+        "A linear discriminator sees sums: the noise moves as one.",
+        {"dataset": "cluster", "discriminator": "linear"},
+    ),
+    Example(
+        "The hole in the ring",
+        "Second moments agree, and the hole is filled all the same.",
+        {"dataset": "ring", "discriminator": "quadratic"},
+    ),
+    Example(
+        "A mean that is missed",
+        "Quadratic: the second moment about the origin agrees, the mean need not.",
+        {"dataset": "cluster", "discriminator": "quadratic"},
+    ),
+    Example(
+        "One line solves it",
+        "The smallest samples: each eigenvalue loses β. Drag it.",
+        {
+            "dataset": "gaussians",
+            "discriminator": "quadratic",
+            "penalty": "samples",
+            "generator": "linear",
+            "weight_decay": 20.0,
+        },
+    ),
+    Example(
+        "Faces",
+        "The same line draws faces, without adversarial training.",
+        {"dataset": "faces", "discriminator": "quadratic", "penalty": "samples"},
+    ),
+)
+
+
+def sentence() -> str:
+    """What stands under the title."""
+    return FACES if wgan_face_mode.is_on(_data()) else PLANE
+
+
 HERO = Hero(
-    sentence="What the discriminator can see is *all that is matched*: means, second moments, or "
-    "every half-plane. Change it, and watch what the samples do.",
+    sentence=PLANE,
+    says=sentence,
+    examples=EXAMPLES,
     show=show,
     holds=("dataset", "discriminator", "bias", "weight_decay"),
     arrays=arrays,
