@@ -51,7 +51,7 @@ def show(name: str) -> None:
         elif not isinstance(found, _Soon):
             result = found
             _solving(wanted, result)
-    if not ready.is_ready(arch):
+    if not ready.is_ready(arch) and isinstance(wanted, Wanted) and _is_live(wanted):
         ready.notice(arch, awaited=found is _Soon.SOON)
     if isinstance(wanted, str):
         st.error(literal(wanted))
@@ -64,6 +64,14 @@ def show(name: str) -> None:
     here = _hero(arch, shown, ahead=ahead)
     with exported:
         exports.menu(here, f"{arch.name}.export")
+
+
+def _is_live(wanted: Wanted) -> bool:
+    """Whether these settings are solved while the page is drawn; not where they are refused."""
+    try:
+        return wanted.is_live
+    except ConvexvizError:
+        return False
 
 
 class _Soon(Enum):

@@ -59,6 +59,6 @@ def notice(arch: Architecture, *, awaited: bool) -> None:
     since = st.session_state.setdefault(f"{arch.name}.warming", time.monotonic())
     if awaited or time.monotonic() - since > PATIENCE:
         st.caption(
-            "The solver is being compiled for this machine: once, some twenty seconds. What you "
-            "move is kept, and solved when it is ready."
+            "The solver is being made ready; on a machine that never ran it, it is compiled first: "
+            "some twenty seconds. What you move is kept, and solved then."
         )

@@ -13,7 +13,7 @@ from convexviz.core.solution import Certificate
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
 from convexviz.views import board_layers as layers
-from convexviz.views import certificate, vector_pictures, vector_plane, vector_play
+from convexviz.views import certificate, vector_pictures, vector_plane, vector_play, vector_words
 from convexviz.views.board_layers import Layer
 from convexviz.views.board_panels import AbstractPanel, Slot
 from convexviz.views.board_small import (
@@ -41,7 +41,7 @@ def panels(shown: Shown, *, editable: bool) -> list[AbstractPanel]:
         found.append(vector_plane.plane(result, editable=editable, cells=_playing(result)))
     found += [_neurons(result, 5), _blocks(result, 5)] if planar else _pictures(result)
     found += [*vector_play.panels(result), _bounds(result, proof)]
-    found.append(Say(slot=Slot(id="say"), texts=(sentence(result),)))
+    found.append(Say(slot=Slot(id="say"), texts=(vector_words.sentence(result),)))
     if planar and vector_plane.has_classes(result):
         found.append(
             Choice(
@@ -155,11 +155,7 @@ def _bounds(result: Result, proof: Certificate) -> Marks:
     marks: list[Mapping[str, Any]] = [
         {"value": proof.primal, "words": f"network {proof.primal:.9g}", "role": "convex"}
     ]
-    names = {"exact": "exact bound", "gated": "bound of the gated network"}
-    name = names.get(str(result.spec["method"]), "lower bound")
-    if "exact_bound" in result.scalars:
-        name = "exact bound"
-    words = f"{name} {exact:.9g}"
+    words = f"{vector_words.bound_name(result)} {exact:.9g}"
     marks.append({"value": exact, "words": words, "role": "bound", "dashed": True})
     gaps = []
     if relaxed is not None and np.isfinite(relaxed):
@@ -177,37 +173,6 @@ def _bounds(result: Result, proof: Certificate) -> Marks:
         gaps.append({"from": float(relaxed), "to": exact, "words": words})
     slot = Slot(id="bounds", title="Objective and bounds")
     return Marks(slot=slot, frames=({"marks": marks, "gaps": gaps},))
-
-
-def sentence(result: Result) -> str:
-    """What the picture shows now."""
-    n, m = len(result.data["Y"]), int(result.scalars["n_neurons"])
-    cells = numbers.count(result.scalars["n_patterns"])
-    words = f"**{n}** rows cut the space of neurons into **{cells}** cells; "
-    many = "" if m == 1 else "s"
-    if result.certificate.relative_gap > float(result.spec["tolerance"]):
-        exact = result.scalars.get("exact_bound", -np.inf)
-        if result.certificate.primal - exact <= float(result.spec["tolerance"]) * abs(exact):
-            told = "which the exact search proves and the relaxation alone does not. "
-            return f"{words}**{m}** neuron{many} suffice{'s' if m == 1 else ''}, {told}"
-        words += f"the network has **{m}** neuron{many}, and a better one may exist. "
-        return words + _right(result)
-    words += f"**{m}** neuron{many} suffice{'s' if m == 1 else ''}. "
-    X = result.data["X"]
-    if vector_plane.has_plane(result) and not vector_plane.has_ones(X):
-        words += (
-            "Where the pull of the residual touches its limit β, and only there, one may stand. "
-        )
-    return words + _right(result)
-
-
-def _right(result: Result) -> str:
-    """How many rows are told right, where rows have classes."""
-    told, unseen = (result.scalars.get(f"{part}_accuracy") for part in ("train", "test"))
-    if told is None:
-        return ""
-    words = f"**{numbers.share(told)}** of the training rows are right"
-    return f"{words}, **{numbers.share(unseen)}** of those not seen." if unseen else f"{words}."
 
 
 def _card(result: Result, proof: Certificate) -> Certificates:

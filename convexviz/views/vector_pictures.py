@@ -151,8 +151,8 @@ def confusion(result: Result, rows: int) -> list[AbstractPanel]:
         Plane(
             slot=Slot(
                 id="confusion",
-                title="Truth (rows) and answer (columns)",
-                note=f"{numbers.count(right)} of {numbers.count(counts.sum())} {which} right",
+                title="Truth ↓  answer →",
+                note=f"{numbers.count(right)} of {numbers.count(counts.sum())} {which} are right",
                 columns=5,
                 rows=rows,
             ),
