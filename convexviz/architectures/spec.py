@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import numbers
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +30,7 @@ class Param:
         titles: what people read for each of `choices`, in their order.
         page_high: what a page offers at most; Python and the command line have no such limit.
         on_page: whether the page's settings have a control for it.
+        numbers: whether a text holds integers, one after another, and not one of `choices`.
     """
 
     label: str
@@ -40,6 +42,7 @@ class Param:
     titles: tuple[str, ...] = ()
     page_high: float | None = None
     on_page: bool = True
+    numbers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Field:
         """The rule in words: what a refusal quotes."""
         if self.kind is bool:
             return "True or False"
+        if self.param.numbers:
+            return f"integers in [{self.param.low:g}, {self.param.high:g}] as '2 3 4', or ''"
         if self.kind is str:
             return "one of " + ", ".join(map(repr, self.param.choices))
         number = "an integer" if self.kind is int else "a number"
@@ -143,9 +148,7 @@ def checked(field: Field, value: Any) -> Any:
             raise refusal
         return value
     if field.kind is str:
-        if not isinstance(value, str) or value not in field.param.choices:
-            raise refusal
-        return str(value)
+        return _text(field, value, refusal)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise refusal
     inside: Any = value  # compared as it is: an int may be beyond float64
@@ -157,6 +160,31 @@ def checked(field: Field, value: Any) -> Any:
     if number != int(number):
         raise refusal
     return int(number)
+
+
+def _text(field: Field, value: Any, refusal: SpecError) -> str:
+    if field.param.numbers:
+        return _numbers(field, value, refusal)
+    if not isinstance(value, str) or value not in field.param.choices:
+        raise refusal
+    return str(value)
+
+
+def _numbers(field: Field, value: Any, refusal: SpecError) -> str:
+    """The integers of a text or a sequence, as the one text that they are stored as."""
+    if isinstance(value, str):
+        parts: list[Any] = value.replace(",", " ").split()
+    elif isinstance(value, list | tuple):
+        parts = list(value)
+    else:
+        raise refusal
+    try:
+        found = [operator.index(int(part) if isinstance(part, str) else part) for part in parts]
+    except (TypeError, ValueError):
+        raise refusal from None
+    if not all(field.param.low <= one <= field.param.high for one in found):
+        raise refusal
+    return " ".join(map(str, found))
 
 
 def _shown(value: Any) -> str:

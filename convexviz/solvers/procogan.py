@@ -11,15 +11,17 @@ noise. The checks of each stage show it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 
+from convexviz.core.discriminator import largest_eigenvalue
 from convexviz.errors import SpecError
-from convexviz.solvers.spectrum import leading
+from convexviz.solvers.game_closed import above
+from convexviz.solvers.spectrum import ALL, leading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,12 +117,12 @@ def train(
     smallest: int = 4,
     device: str = "cpu",
 ) -> Progressive:
-    """One stage a number in `kept`, each of twice the size of the one before.
+    """One stage a number in `kept`, each of twice the size of the one before, on whitened latents.
 
     Raises:
         SpecError: images that are not square, of the wrong size, or fewer than directions.
     """
-    n, height, width, channels = images.shape
+    n, height, width, _ = images.shape
     side = smallest * 2 ** (len(kept) - 1)
     if height != width or height % side:
         raise SpecError(
@@ -130,24 +132,52 @@ def train(
     if any(b < a for a, b in pairwise(kept)):
         raise SpecError(f"kept must not fall from stage to stage, got {tuple(kept)}")
     Z = whitened(n, max(kept), rng)
-    stages: list[Stage] = []
-    P, before = np.zeros((n, 0)), np.zeros((0, 0))
-    for i, count in enumerate(kept):
-        size = smallest * 2**i
+    means = images.mean(axis=0, dtype=np.float64)
+
+    def rows(size: int) -> tuple[np.ndarray, np.ndarray]:
+        mean = pooled(means[None], size)[0]
         X = pooled(images, size)
-        mean = X.mean(axis=0)
         X -= mean
-        singular, V = leading(X, count + 1, device)
-        used = kept[i - 1] if i else 0
-        inputs = np.hstack([P, Z[:, used:count]])
-        rows = _upsampled(before, size // 2, channels) if i else np.zeros((0, 0))
-        fitted = _fit(inputs, rows, singular, V[:count])
+        return X, mean
+
+    sizes = [smallest * 2**i for i in range(len(kept))]
+    return staged(rows, sizes, Z, tuple(kept), device=device)
+
+
+def staged(
+    rows: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    sides: Sequence[int],
+    Z: Float[np.ndarray, "m l"],
+    kept: Sequence[int] | Callable[[int, np.ndarray], tuple[int, float]],
+    *,
+    device: str = "cpu",
+) -> Progressive:
+    """The stages on given latents: `rows(side)` are the centred images of that size, flat, and
+    their mean; `kept` the directions of each stage, or (side, singular values) -> how many are
+    kept, and beta.
+    """
+    stages: list[Stage] = []
+    P, before, used, channels = np.zeros((len(Z), 0)), np.zeros((0, 0)), 0, 1
+    for i, size in enumerate(sides):
+        X, mean = rows(size)
+        channels = X.shape[1] // size**2
+        singular, V = leading(X, Z.shape[1] if callable(kept) else kept[i], device)
+        if callable(kept):
+            count, beta = kept(size, singular)
+        else:
+            count, beta = kept[i], float(singular[kept[i]] ** 2)
+        count = min(count, int(np.sum(above(singular, beta))))  # equal ones are kept together
+        fresh = max(count - P.shape[1], 0)
+        inputs = np.hstack([P, Z[:, used : used + fresh]])
+        larger = _upsampled(before, size // 2, channels) if len(before) else np.zeros((0, 0))
+        fitted = _fit(inputs, larger, (singular, V[:count]), beta)
         P, before = fitted.P, fitted.directions
-        checks = check(X, P, before, (singular, V))
+        checks = check(X, P, before, (singular, V), beta)
         stages.append(
-            Stage(size, count, fitted.beta, mean, fitted.step, before, singular, count - used,
-                  *checks, fitted.condition)
+            Stage(size, count, beta, mean, fitted.step, before, singular, fresh, *checks,
+                  fitted.condition)
         )  # fmt: skip
+        used += fresh
     return Progressive(tuple(stages), channels)
 
 
@@ -156,22 +186,25 @@ class _Fit:
     P: Float[np.ndarray, "n k"]
     step: Float[np.ndarray, "q k"]
     directions: Float[np.ndarray, "k d"]
-    beta: float
     condition: float
 
 
-def _fit(inputs: np.ndarray, rows: np.ndarray, singular: np.ndarray, V: np.ndarray) -> _Fit:
+def _fit(
+    inputs: np.ndarray, rows: np.ndarray, spectrum: tuple[np.ndarray, np.ndarray], beta: float
+) -> _Fit:
     """(5.3) for inputs `inputs @ blockdiag(rows, I)`, through their small factors."""
+    singular, V = spectrum
     k = len(V)
+    if k == 0:
+        return _Fit(inputs[:, :0], np.zeros((inputs.shape[1], 0)), V, 1.0)
     left, T = np.linalg.qr(inputs)
     triangle = np.eye(inputs.shape[1])
     if len(rows):
         triangle[: len(rows), : len(rows)] = np.linalg.qr(rows.T)[1].T
     U, D, bt = np.linalg.svd(T @ triangle)
-    beta = float(singular[k] ** 2)
     roots = np.sqrt(np.maximum(singular[:k] ** 2 - beta, 0.0))
     step = triangle @ (bt[:k].T / D[:k])
-    return _Fit(left @ U[:, :k], step, roots[:, None] * V, beta, float(D[0] / D[k - 1]))
+    return _Fit(left @ U[:, :k], step, roots[:, None] * V, float(D[0] / D[k - 1]))
 
 
 def _upsampled(B: np.ndarray, side: int, channels: int) -> np.ndarray:
@@ -182,30 +215,40 @@ def _upsampled(B: np.ndarray, side: int, channels: int) -> np.ndarray:
 
 def check(
     X: Float[np.ndarray, "n d"],
-    P: Float[np.ndarray, "n k"],
+    P: Float[np.ndarray, "m k"],
     B: Float[np.ndarray, "k d"],
     spectrum: tuple[Float[np.ndarray, " s"], Float[np.ndarray, "r d"]],
+    beta: float,
 ) -> tuple[float, float]:
-    """F / beta of the samples `P B`, and how far `G'G` is from `V (S^2 - beta)_+ V'`.
-
-    F is the largest eigenvalue in size of `X'X - G'G`, by Lanczos' iteration on products.
-    """
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
+    """F / beta of the samples `P B`, and how far `G'G` is from `V (S^2 - beta)_+ V'`."""
     singular, V = spectrum
-    k, d = len(B), X.shape[1]
-    beta = float(singular[k] ** 2)
-    inner = P.T @ P
-
-    def apply(x: np.ndarray) -> np.ndarray:
-        return X.T @ (X @ x) - B.T @ (inner @ (B @ x))
-
-    if d < 3:
-        return 1.0, 0.0
-    operator = LinearOperator((d, d), matvec=apply, dtype=np.float64)
-    start = np.random.default_rng(1).standard_normal(d)
-    largest = abs(float(eigsh(operator, k=1, which="LM", v0=start, tol=1e-9)[0][0]))
+    k, inner = len(B), P.T @ P
+    value = distance(X, P, B)
     thresholded = np.diag(np.maximum(singular[:k] ** 2 - beta, 0.0))
     made = V[:k] @ B.T
-    error = np.linalg.norm(made @ inner @ made.T - thresholded, 2) / float(singular[0] ** 2)
-    return largest / beta if beta else np.inf, float(error)
+    error = np.abs(made @ inner @ made.T - thresholded).max(initial=0.0)
+    size = float(singular.max(initial=0.0) ** 2)
+    return value / beta if beta else np.inf, float(error) / size if size else 0.0
+
+
+def distance(
+    X: Float[np.ndarray, "n d"], P: Float[np.ndarray, "m k"], B: Float[np.ndarray, "k d"]
+) -> float:
+    """F of the samples `P B`: the largest eigenvalue in size of `X'X - B'P'P B`.
+
+    Of a large matrix by Lanczos' iteration on products, which trusts no decomposition of X.
+    """
+    d, inner = X.shape[1], P.T @ P
+    if d <= ALL:
+        values = np.linalg.eigvalsh(X.T @ X - B.T @ inner @ B)
+        return float(np.abs(values).max())
+    if len(X) + len(B) <= ALL:
+        return largest_eigenvalue(X, np.linalg.qr(P, mode="r") @ B)
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    def apply(x: np.ndarray) -> np.ndarray:
+        return np.asarray(X.T @ (X @ x) - B.T @ (inner @ (B @ x)))
+
+    operator = LinearOperator((d, d), matvec=apply, dtype=np.float64)
+    start = np.random.default_rng(1).standard_normal(d)
+    return abs(float(eigsh(operator, k=1, which="LM", v0=start, tol=1e-7)[0][0]))

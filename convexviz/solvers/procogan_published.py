@@ -7,7 +7,7 @@ more directions than that divides by singular values that are zero in exact arit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,24 +39,33 @@ def run(
     smallest: int = 4,
 ) -> list[PublishedStage]:
     """The stages of the released code (dense, so for a few hundred images)."""
-    n, _, _, channels = images.shape
-    one = np.ones((n, 1))
-    H = np.hstack([rng.standard_normal((n, LATENTS)), one])
+    centred = images - images.mean(axis=0)
+    sides = [smallest * 2**i for i in range(len(kept))]
+    return staged(lambda side: pooled(centred, side), sides, len(images), kept, rng)
+
+
+def staged(
+    rows: Callable[[int], Float[np.ndarray, "n d"]],
+    sides: Sequence[int],
+    n_generated: int,
+    kept: Sequence[int],
+    rng: np.random.Generator,
+) -> list[PublishedStage]:
+    """The same where `rows(side)` are the centred images of that size."""
+    one = np.ones((n_generated, 1))
+    H = np.hstack([rng.standard_normal((n_generated, LATENTS)), one])
     out = []
-    for i, count in enumerate(kept):
-        size = smallest * 2**i
-        X = pooled(images, size)
-        X -= X.mean(axis=0)
-        count = min(count, X.shape[1] - 1, n - 2)
-        singular, V = leading(X, count + 1)
+    for size, wanted in zip(sides, kept, strict=True):
+        X = rows(size)
+        singular, V = leading(X, wanted + 1)
         _, D, Qt = np.linalg.svd(H, full_matrices=False)
-        count = min(count, len(D))
-        roots = np.sqrt(np.maximum(singular[:count] ** 2 - singular[count] ** 2, 0.0))
-        G = H @ (Qt[:count].T / D[:count]) @ (roots[:, None] * V[:count])
+        count = min(wanted, X.shape[1] - 1, n_generated - 2, len(D), len(V) - 1)
+        beta = float(singular[count] ** 2)
+        roots = np.sqrt(np.maximum(singular[:count] ** 2 - beta, 0.0))
+        P, B = H @ (Qt[:count].T / D[:count]), roots[:, None] * V[:count]
         rank = int(np.sum(1e-10 * D[0] < D))
-        P = H @ (Qt[:count].T / D[:count])
-        wrong, _ = check(X, P, roots[:, None] * V[:count], (singular, V))
+        wrong, _ = check(X, P, B, (singular, V), beta)
         out.append(PublishedStage(size, count, rank, wrong, float(D[0] / D[count - 1])))
-        small = G.reshape(n, size, size, channels)
-        H = np.hstack([small.repeat(2, axis=1).repeat(2, axis=2).reshape(n, -1), one])
+        small = (P @ B).reshape(n_generated, size, size, -1)
+        H = np.hstack([small.repeat(2, axis=1).repeat(2, axis=2).reshape(n_generated, -1), one])
     return out

@@ -40,6 +40,8 @@ def other(field: Any, value: Any) -> Any:
     """Another value that the field allows."""
     if field.kind is bool:
         return not value
+    if field.param.numbers:
+        return "1 2"
     if field.kind is str:
         return next(choice for choice in field.param.choices if choice != value)
     return value + 1 if value + 1 <= field.param.high else value / 2

@@ -109,8 +109,8 @@ def test_a_wrong_generator_is_noticed() -> None:
     right = np.sqrt(singular[:10] ** 2 - beta)[:, None] * V[:10]
     # Soft-thresholding singular values instead of eigenvalues is the usual mistake.
     wrong = (singular[:10] - singular[10])[:, None] * V[:10]
-    assert procogan.check(X, P, right, (singular, V))[0] == pytest.approx(1.0, abs=1e-8)
-    assert procogan.check(X, P, wrong, (singular, V))[0] > 1.2
+    assert procogan.check(X, P, right, (singular, V), beta)[0] == pytest.approx(1.0, abs=1e-8)
+    assert procogan.check(X, P, wrong, (singular, V), beta)[0] > 1.2
 
 
 def test_what_cannot_be_trained_is_refused() -> None:

@@ -7,8 +7,8 @@ from convexviz.architectures.wgan.build import INPUTS, build, check, load
 from convexviz.architectures.wgan.descend import problem, races
 from convexviz.architectures.wgan.outputs import derived, on_path, outputs, recompute, revive
 from convexviz.architectures.wgan.spec import PLANAR, Spec, follows_path, seconds
+from convexviz.architectures.wgan.stages import solver
 from convexviz.architectures.wgan.torch_module import torch_module
-from convexviz.solvers.game_choose import choose
 
 BETAS = {
     "linear": 1.6,
@@ -16,7 +16,7 @@ BETAS = {
     "polynomial": 0.16,
     "relu": 1.6,
 }  # a fiftieth of the samples, or less
-STORED = tuple(
+PLANES = tuple(
     {
         "dataset": dataset,
         "discriminator": discriminator,
@@ -26,6 +26,14 @@ STORED = tuple(
     for dataset in PLANAR
     for discriminator, beta in BETAS.items()
 )
+DIGITS = {
+    "dataset": "handwriting",
+    "generator": "linear",
+    "stages": 3,
+    "n_latents": 24,
+    "kept_per_stage": "3 10 24",
+    "published": True,
+}
 
 ARCHITECTURE = Architecture(
     name="wgan",
@@ -38,7 +46,7 @@ ARCHITECTURE = Architecture(
     check=check,
     depth=lambda _spec: 1,
     build=build,
-    solver=lambda spec, program: choose(program, spec.tolerance),
+    solver=solver,
     outputs=outputs,
     revive=revive,
     derived=derived,
@@ -53,7 +61,7 @@ ARCHITECTURE = Architecture(
         "generator": "linear",
         "weight_decay": 1.0,
     },
-    stored=STORED,
+    stored=(*PLANES, DIGITS),
     torch_module=torch_module,
     weights="generator_weights",
     line="Against a quadratic critic the best generator is a thresholded spectrum, in closed form.",

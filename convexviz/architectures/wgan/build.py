@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from convexviz.architectures import inputs
 from convexviz.architectures.base import Arrays, Input, rng_of
+from convexviz.architectures.wgan import stages
 from convexviz.architectures.wgan.feasible import refuse
 from convexviz.architectures.wgan.spec import GIVEN, IMAGES, PLANAR, Spec
 from convexviz.core import reach
@@ -23,8 +24,10 @@ INPUTS = (
     Input("Z", "m l", "latents that the generator is fed; a free one takes only their number"),
     Input("X", "n d", "real samples, a row each"),
     Input("G0", "m d", "samples that penalty='displacement' starts from", required=False),
+    Input("mean", "d", "mean image that X is without; several stages add it back", required=False),
 )
 MAX_BYTES = 4 * 2**30
+MOST_PUBLISHED = 5_000_000
 START_STD = 0.5
 
 _POINTS, _LATENTS, _START = 0, 1, 2  # the streams of an experiment's generator
@@ -57,6 +60,8 @@ def _images(spec: Spec) -> dict[str, np.ndarray]:
     count = min(spec.n_latents, found.n_images - 1)
     Z = whitened(found.n_images, count, rng_of(spec.seed, _LATENTS))
     arrays = {"X": found.X, "Z": Z}
+    if spec.stages > 1:
+        arrays["mean"] = found.mean
     if spec.penalty == "displacement":
         rng = rng_of(spec.seed, _START)
         shape = (found.n_images, found.X.shape[1])
@@ -86,6 +91,20 @@ def check(spec: Spec, data: Any) -> Arrays:
             f"G0 must have a row for each of Z and a column for each of X, "
             f"{(len(Z), X.shape[1])}, got {arrays['G0'].shape}"
         )
+    if "mean" in arrays and len(arrays["mean"]) != X.shape[1]:
+        raise DataError(
+            f"mean must have a value for each of X's {X.shape[1]} columns, got "
+            f"{len(arrays['mean'])}"
+        )
+    if "mean" in arrays and spec.stages == 1:
+        raise DataError("mean is for several stages, got stages=1; leave it out")
+    if spec.stages > 1:
+        stages.image_shape(X.shape[1], spec.stages)
+    if spec.published and len(Z) * X.shape[1] > MOST_PUBLISHED:
+        raise DataError(
+            f"published=True writes every stage's inputs out: {len(Z):,} samples of {X.shape[1]:,} "
+            f"values exceed {MOST_PUBLISHED:,}; use fewer, or published=False"
+        )
     if spec.generator != "free" and not Z.any():
         raise DataError(f"Z must not be zero: generator={spec.generator!r} makes samples of it")
     needed = 8 * 4 * (X.size + len(Z) * (X.shape[1] + Z.shape[1]))
@@ -104,7 +123,7 @@ def discriminator_of(spec: Spec) -> Discriminator:
 
 def reach_of(spec: Spec, data: Arrays) -> Reach:
     """What the generator can produce, and its penalty."""
-    Z, d = data["Z"], data["X"].shape[1]
+    Z, d = stages.latents(spec, data), data["X"].shape[1]
     start = data["G0"] if spec.penalty == "displacement" else None
     if spec.generator == "linear":
         return reach.linear(Z, d, on_weights=spec.penalty == "weights", start=start)
@@ -118,12 +137,13 @@ def build(spec: Spec, data: Arrays, networks: tuple[Any, ...] = ()) -> GameProgr
         SpecError: no generator of this kind is allowed at this weight decay.
     """
     assert not networks  # a game is one program
+    several = spec.stages > 1
     game = GameProgram(
-        np.asarray(data["X"]),
+        stages.centred(data) if several else np.asarray(data["X"]),
         len(data["Z"]),
         reach_of(spec, data),
         discriminator_of(spec),
-        spec.weight_decay,
+        stages.beta_of(spec, data) if several else spec.weight_decay,
     )
     refuse(game)
     return game

@@ -9,6 +9,7 @@ from convexviz.architectures.base import Arrays
 from convexviz.architectures.wgan.build import build
 from convexviz.architectures.wgan.network import GameNetwork
 from convexviz.architectures.wgan.spec import ACTIVATIONS, Spec
+from convexviz.architectures.wgan.stages import latents
 from convexviz.core.generator import Generator
 from convexviz.solvers.game_descent import GameDescent
 
@@ -36,4 +37,6 @@ def problem(spec: Spec, data: Arrays) -> GameDescent:
     def finish(generator: Generator) -> GameNetwork:
         return GameNetwork(generator, spec.penalty)
 
-    return GameDescent(build(spec, data), data["Z"], ACTIVATIONS.get(spec.generator), finish)
+    return GameDescent(
+        build(spec, data), latents(spec, data), ACTIVATIONS.get(spec.generator), finish
+    )

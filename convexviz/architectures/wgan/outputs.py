@@ -10,6 +10,7 @@ from convexviz.architectures.base import Arrays
 from convexviz.architectures.wgan.build import build
 from convexviz.architectures.wgan.network import GameNetwork
 from convexviz.architectures.wgan.spec import ACTIVATIONS, Spec
+from convexviz.architectures.wgan.stages import checked, latents, means
 from convexviz.core.discriminator import Neurons
 from convexviz.core.game import GameProgram
 from convexviz.core.generator import Generator
@@ -27,7 +28,9 @@ def outputs(
     """The generator and the discriminator's neurons, and all that follows from them."""
     (game,), (solution,) = programs, solutions
     assert isinstance(game, GameProgram)
-    weights = weights_of(spec, data, game, solution.variables)
+    weights = weights_of(spec, data, game, solution.variables) | dict(solution.records)
+    if spec.stages > 1:
+        weights |= means(spec, data)
     pictures, numbers = derived(spec, data, weights, game)
     return weights | pictures, numbers
 
@@ -80,11 +83,11 @@ def revive(spec: Spec, arrays: Arrays) -> GameNetwork:
     return GameNetwork(generator, spec.penalty)
 
 
-def point(game: GameProgram, network: GameNetwork, data: Arrays, arrays: Arrays) -> np.ndarray:
+def point(game: GameProgram, network: GameNetwork, Z: np.ndarray, arrays: Arrays) -> np.ndarray:
     """Stored weights as the variables of the game."""
     directions, weights = arrays["discriminator_directions"], arrays["discriminator_weights"]
     neurons = Neurons(np.ascontiguousarray(directions.T), np.asarray(weights))
-    return game.pack(network.predict(data["Z"]), neurons)
+    return game.pack(network.predict(Z), neurons)
 
 
 def derived(
@@ -93,12 +96,17 @@ def derived(
     """Everything that the weights and the data determine."""
     game = game or build(spec, data)
     network = revive(spec, weights)
-    variables = point(game, network, data, weights)
-    singular = np.linalg.svd(data["X"], compute_uv=False)
+    Z = latents(spec, data)
+    variables = point(game, network, Z, weights)
+    singular = np.linalg.svd(game.X, compute_uv=False)
     pictures: dict[str, Any] = {
         "singular_values": singular,
-        "kept": above(singular, spec.weight_decay).astype(np.uint8),
+        "kept": above(singular, game.weight_decay).astype(np.uint8),
     }
+    if spec.stages > 1:
+        pictures |= checked(spec, data, weights)
+        if not np.allclose(Z, data["Z"], rtol=0, atol=1e-9 * np.abs(Z).max()):
+            pictures["latents"] = Z  # what the generator was trained on in place of Z
     if spec.generator != "free":
         pictures["generated"] = game.samples(variables).copy()
     violation = game.violation(variables)
@@ -107,10 +115,12 @@ def derived(
         "n_neurons": float(network.n_neurons + np.count_nonzero(weights["discriminator_weights"])),
         "n_patterns": float(np.count_nonzero(weights["discriminator_weights"])),
         "n_kept": float(pictures["kept"].sum()),
-        "discriminator_value": violation + spec.weight_decay,
+        "discriminator_value": violation + game.weight_decay,
         "violation": violation,
         "regulariser": game.regulariser(variables),
     }
+    if spec.stages > 1:
+        numbers["last_weight_decay"] = game.weight_decay
     if spec.generator == "relu":
         squares = sum(float(np.square(layer).sum()) for layer in network.generator.layers)
         numbers["generator_penalty"] = 0.5 * squares
@@ -125,6 +135,6 @@ def recompute(
     """Certificate, pictures and scalars derived afresh from stored weights and data alone."""
     game = build(spec, data)
     network = revive(spec, arrays)
-    certificate = game.certify(point(game, network, data, arrays))
+    certificate = game.certify(point(game, network, latents(spec, data), arrays))
     pictures, numbers = derived(spec, data, arrays, game)
     return certificate, pictures, numbers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any
 
 from convexviz.architectures import base
@@ -87,6 +88,39 @@ class Spec(base.Spec):
         ),
     ] = 80
     n_latents: Annotated[int, Param("latents", 1, 10_000, log=True, help="The columns of Z.")] = 4
+    stages: Annotated[
+        int,
+        Param(
+            "stages",
+            1,
+            8,
+            help="Resolutions of a progressive generator of images, each twice the one before.",
+            on_page=False,
+        ),
+    ] = 1
+    kept_per_stage: Annotated[
+        str,
+        Param(
+            "directions kept at each stage",
+            0,
+            10_000,
+            help="Instead of β: as '20 30 40', the smallest images first.",
+            on_page=False,
+            numbers=True,
+        ),
+    ] = ""
+    whiten: Annotated[
+        bool,
+        Param("whitened latents", help="Stages train on latents with Z'Z = n I.", on_page=False),
+    ] = True
+    published: Annotated[
+        bool,
+        Param(
+            "published schedule beside it",
+            help="Also what the released code's stages do on the same images.",
+            on_page=False,
+        ),
+    ] = False
     seed: Annotated[
         int, Param("seed", 0, 2**31 - 1, help="Points and latents are drawn from it.")
     ] = 0
@@ -103,6 +137,31 @@ class Spec(base.Spec):
             )
         if self.discriminator == "polynomial" and self.poly_a == 0 and self.poly_b == 0:
             raise SpecError("poly_a and poly_b must not both be 0: the discriminator sees nothing")
+        self._check_stages()
+
+    def _check_stages(self) -> None:
+        kept = [int(one) for one in self.kept_per_stage.split()]
+        if self.stages == 1:
+            if kept or self.published:
+                name = "kept_per_stage" if kept else "published"
+                raise SpecError(f"{name} is for stages >= 2, got stages=1; set stages")
+            return
+        asked = (self.discriminator, self.generator, self.penalty, self.bias)
+        if asked != ("quadratic", "linear", "samples", False):
+            raise SpecError(
+                f"stages={self.stages} are solved for discriminator='quadratic', "
+                "generator='linear', penalty='samples', bias=False, got "
+                f"{', '.join(map(repr, asked))}; use those, or stages=1"
+            )
+        if kept and len(kept) != self.stages:
+            raise SpecError(
+                f"kept_per_stage must have a number for each of {self.stages} stages, got "
+                f"{self.kept_per_stage!r}"
+            )
+        if any(b < a for a, b in pairwise(kept)):
+            raise SpecError(
+                f"kept_per_stage must not fall from stage to stage, got {self.kept_per_stage!r}"
+            )
 
 
 def follows_path(spec: Spec) -> bool:
