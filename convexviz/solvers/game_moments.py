@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convexviz.core.discriminator import no_neurons
 from convexviz.core.game import GameProgram
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.game_closed import finished
 from convexviz.solvers.reference import clarabel
 
 NAME = "semidefinite program"
@@ -41,6 +43,11 @@ class MomentSDP(AbstractSolver):
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, GameProgram)
+        if program.weight_decay >= program.beta_max:  # nothing need move
+            still = program.pack(
+                program.reach.samples(program.reach.start), no_neurons(program.width - 1)
+            )
+            return finished(program, still, self.tolerance, NAME, on_iteration)
         monitor = Monitor(self.tolerance, on_iteration)
         best: tuple[Array, Certificate] | None = None
         margin = 0.0

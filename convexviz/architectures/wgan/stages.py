@@ -250,10 +250,10 @@ def stages_of(arrays: Arrays) -> Progressive:
         raise DataError("the result must have stages, got stages=1; solve with stages >= 2")
     stages = []
     for i, side in enumerate(np.asarray(arrays["stage_side"]).astype(int)):
-        factors = {name: np.asarray(arrays[f"stage_{side}_{name}"]) for name in FACTORS}
-        numbers = {name: float(arrays[f"stage_{name}"][i]) for name in PER_STAGE}
-        whole = {name: int(numbers.pop(name)) for name in ("kept", "fresh")}
-        stages.append(Stage(resolution=int(side), **factors, **numbers, **whole))
+        fields: dict[str, Any] = {name: arrays[f"stage_{side}_{name}"] for name in FACTORS}
+        fields |= {name: float(arrays[f"stage_{name}"][i]) for name in PER_STAGE}
+        fields |= {name: int(fields[name]) for name in ("kept", "fresh")}
+        stages.append(Stage(resolution=int(side), **fields))
     channels = len(stages[-1].mean) // stages[-1].resolution ** 2
     return Progressive(tuple(stages), channels)
 
