@@ -6,7 +6,7 @@ from typing import IO
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from convexviz.datasets.uploads_pictures import opened
 from convexviz.errors import DataError
@@ -22,7 +22,10 @@ def read(file: IO[bytes], side: int) -> Float[np.ndarray, "3 s s"]:
     """
     if not SMALLEST <= side <= LARGEST:
         raise DataError(f"side must be in [{SMALLEST}, {LARGEST}], got {side}")
-    image = opened(file)
+    try:
+        image = opened(file)
+    except UnidentifiedImageError as error:
+        raise DataError("is no PNG or JPEG that can be read; save it anew") from error
     width, height = image.size
     if min(width, height) < SMALLEST:
         raise DataError(

@@ -54,10 +54,14 @@ def chooser(name: str) -> None:
     _tell(len(files), pictures, refused)
     try:
         found = _album(tuple(file.file_id for file in files), align, pictures)
-        st.session_state[_key(name)] = found
     except ConvexvizError as error:
         st.session_state.pop(_key(name), None)
         st.error(literal(str(error)))
+        return
+    before = held(name)
+    st.session_state[_key(name)] = found
+    if before is None or before.digest != found.digest:
+        st.rerun()  # what stands above speaks of other data
 
 
 def _key(name: str) -> str:

@@ -1,6 +1,10 @@
 """The game's lab in a real browser: faces that are dragged, samples, and the race."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_board_labs import APP, board_value
@@ -138,3 +142,23 @@ def test_another_critic_moves_the_samples_of_the_ring(page: Page, app_url: str) 
     page.keyboard.press("ArrowUp")
     page.wait_for_function(f"{APP}.values.beta > {beta}")
     page.wait_for_function("location.search.includes('wgan.weight_decay=')")
+
+
+def test_a_folder_of_pictures_becomes_a_generator(page: Page, app_url: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(5):
+        Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(
+            tmp_path / f"{i}.png"
+        )
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    page.goto(f"{app_url}/wgan")
+    page.get_by_role("button", name="Your data").click()
+    page.locator("input[type=file]").first.set_input_files(tmp_path)
+    page.wait_for_function(f"{APP}?.values.data === 'pictures'", timeout=60_000)
+    expect(page.get_by_text("5 pictures read.")).to_be_visible()
+    expect(page.get_by_text("1 skipped")).to_be_visible()
+    expect(page.get_by_text("broken.png: ")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Learned from your pictures.")).to_be_visible()
+    page.get_by_role("radio", name="Ring").click()
+    page.wait_for_function(f"{APP}.values.data === 'ring'")

@@ -27,7 +27,7 @@ def races(_spec: Spec, data: Arrays) -> tuple[Mapping[str, Any], ...]:
     """
     if data["X"].size < LARGE:
         return ALTERNATING, EXTRAGRADIENT
-    few = {"width": 96, "steps": 150, "seeds": 1}
+    few = {"width": 96, "steps": 60, "seeds": 1}
     return {**ALTERNATING, **few}, {**EXTRAGRADIENT, **few}
 
 

@@ -120,7 +120,8 @@ function likenessPanel(app, panel) {
     const {count, states, sets} = source.spec;
     const from = (Math.round(app.values[sets] ?? 0) * states + frameOf(app, source.spec, states)) * count;
     const made = Array.from(source.arrays.written.subarray(from, from + count), (v) => v / 100);
-    const rows = [[made, 'convex', spec.words[0]], [Array.from(panel.arrays.held_out), 'data', spec.words[1]]];
+    const rows = [[made, 'convex', spec.words[0]], [Array.from(panel.arrays.held_out), 'data', spec.words[1]]]
+      .filter(([values]) => values.length);
     const [context, width, height] = fitCanvas(canvas, canvas.clientHeight);
     const bottom = height - 2.6 * roles.rem;
     const x = makeScale(spec.xRange[0], spec.xRange[1], 8 * roles.k, width - 8 * roles.k);
