@@ -3,7 +3,7 @@
 #
 #     benchmarks/peers.sh [FOLDER]        (default: ~/.cache/convexviz-peers)
 #
-# Then: benchmarks/speed.py --adelie FOLDER/adelie/bin/python --scnn FOLDER/scnn/bin/python
+# Then: python -m benchmarks.peers --adelie FOLDER/adelie/bin/python --scnn FOLDER/scnn/bin/python
 set -euo pipefail
 folder=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/convexviz-peers}
 python=${PYTHON:-python3}
@@ -15,6 +15,6 @@ python=${PYTHON:-python3}
 # newest torch is gigabytes of CUDA. Its other needs are few.
 "$python" -m venv "$folder/scnn"
 "$folder/scnn/bin/pip" install -q "torch==2.13.0" "numpy<3" scipy scikit-learn scikit-image tqdm \
-    lab cvxpy
-"$folder/scnn/bin/pip" install -q --no-deps "pyscnn==0.0.10"
+    opt_einsum typing_extensions cvxpy
+"$folder/scnn/bin/pip" install -q --no-deps "pyscnn==0.0.10" linalg_backends
 echo "peers are in $folder"

@@ -7,13 +7,26 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from convexviz.architectures.base import Arrays
-from convexviz.core.solution import Certificate
+from convexviz.core.solution import Certificate, Solution
 from convexviz.errors import DataError
 
 if TYPE_CHECKING:
     from convexviz.core.proof import Proof
 
 RELAXED = "relaxed_"  # what the names of a relaxation's multipliers begin with
+BOUNDING = "bound_point"  # variables whose residual gives a better bound than the network's own
+
+
+def witness(solution: Solution, prefix: str = "") -> dict[str, Any]:
+    """The program's variables that gave the bound, where those of the network do not."""
+    kept = solution.witness
+    return {} if kept is None or kept.ndim < 2 else {f"{prefix}{BOUNDING}": kept}
+
+
+def at_place(arrays: Arrays, place: int) -> dict[str, Any]:
+    """What is kept to prove one place of a path, under the names that a single result has."""
+    prefix = f"path{place}_"
+    return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def named(proof: Proof, prefix: str = "") -> dict[str, Any]:
@@ -30,16 +43,21 @@ def strengthened(
     prefix: str = "",
     variables: NDArray[Any] | None = None,
 ) -> Certificate:
-    """The certificate with the bound that a kept proof gives when it is replayed, if it is better.
+    """The certificate with the bound of a kept point, and of a kept proof when it is replayed.
 
-    Only the verifier's number counts, so a changed proof gives a worse bound or an error.
+    Only recomputed numbers count, so a changed proof gives a worse bound or an error.
 
     Raises:
         DataError: what is kept is no proof.
+        ValueError: the kept point does not fit the data.
     """
     from convexviz.core.neuron_bound import Multipliers
     from convexviz.core.proof import proof_from, verified_lower_bound
 
+    if f"{prefix}{BOUNDING}" in arrays:
+        other = program.certify(arrays[f"{prefix}{BOUNDING}"]).dual
+        dual = min(max(certificate.dual, other), certificate.primal)
+        certificate = Certificate(certificate.primal, dual, certificate.scope)
     relaxed = Multipliers.of(arrays, f"{prefix}{RELAXED}")
     if relaxed is not None and variables is not None:
         R = relaxed.R

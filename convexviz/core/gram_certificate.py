@@ -17,6 +17,27 @@ from convexviz.core.solution import Certificate, Scope
 _U = 2.0**-53
 
 
+def column_lengths(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
+    """The lengths of X's columns."""
+    out: Float[np.ndarray, " d"] = np.sqrt(np.einsum("ij,ij->j", X, X))
+    return out
+
+
+def rounding(
+    gram: MaskedGram, n: int, lengths: Float[np.ndarray, " d"], W: Float[np.ndarray, "P d"]
+) -> tuple[float, float]:
+    """At most what a block of `G w - b`, as a vector, and `|A w - y|^2` are off at `W`.
+
+    X has n rows, and columns of these `lengths`.
+    """
+    m = gram.P * gram.d
+    # A Gram entry is put together from four sums (see `masked_gram`); a gradient from m of them.
+    share = 2 * _U * (4 * (n + 8) + m + 8)
+    reach = float(np.sqrt(gram.yy) + np.abs(W).sum(axis=0) @ lengths)
+    off_gradient = share * float(np.linalg.norm(lengths)) * reach
+    return off_gradient, (share + 2 * _U * (m + 8)) * reach**2
+
+
 def certificate_from_gram(
     gram: MaskedGram,
     X: Float[np.ndarray, "n d"],
@@ -31,12 +52,7 @@ def certificate_from_gram(
     """
     m = gram.P * gram.d
     w = W.ravel()
-    # A Gram entry is put together from four sums (see `masked_gram`); a gradient from m of them.
-    share = 2 * _U * (4 * (len(X) + 8) + m + 8)
-    lengths = np.sqrt(np.einsum("ij,ij->j", X, X))
-    reach = float(np.sqrt(gram.yy) + np.abs(W).sum(axis=0) @ lengths)
-    off_gradient = share * float(np.linalg.norm(lengths)) * reach
-    off_squares = (share + 2 * _U * (m + 8)) * reach**2
+    off_gradient, off_squares = rounding(gram, len(X), column_lengths(X), W)
     squares = gram.yy - float(gram.b @ w) + float(w @ gradient)
     inner = -float(w @ gradient)
     penalty = weight_decay * float(np.linalg.norm(W, axis=1).sum())

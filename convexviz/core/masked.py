@@ -39,6 +39,17 @@ def adjoint(
     return out
 
 
+def adjoint_of_many(
+    X: Float[np.ndarray, "n d"], patterns: Bool[np.ndarray, "n P"], R: Float[np.ndarray, "n B"]
+) -> Float[np.ndarray, "P dB"]:
+    """`X' D_i r_b` for every column of R: entry `(i, t B + b)` is that of feature t."""
+    out = np.zeros((patterns.shape[1], X.shape[1] * R.shape[1]))
+    for rows in _row_blocks(len(X), patterns.shape[1]):
+        weighted = (X[rows, :, None] * R[rows, None, :]).reshape(-1, out.shape[1])
+        out += patterns[rows].T.astype(np.float64) @ weighted
+    return out
+
+
 def _row_blocks(n: int, width: int) -> list[slice]:
     step = max(1, _ENTRIES_AT_A_TIME // max(1, width))
     return [slice(start, start + step) for start in range(0, n, step)]

@@ -153,17 +153,23 @@ class ReluProgram(AbstractConvexProgram):
         point = self.as_feasible(variables)
         r = self.y - self.fit(np.nan_to_num(variables) if point is None else point)
         primal = np.inf if point is None else self._value(point, r)
-        along = abs(float(self.y @ r))
-        unneeded = self.weight_decay * (float(r @ r) / along) if along else np.inf
+        unneeded = self.unneeded(float(r @ r), float(self.y @ r))
         dual = dual_value(self.y, r, self.largest_correlation(r, unneeded), self.weight_decay)
         return Certificate(primal, min(dual, primal), self.scope)
+
+    def unneeded(self, squares: float, along: float) -> float:
+        """Up to here the dual norm of a residual with `r'r` and `y'r` does not lower its bound."""
+        return self.weight_decay * (squares / abs(along)) if along else np.inf
 
     def largest_correlation(self, r: Float[np.ndarray, " n"], unneeded: float = 0.0) -> float:
         """An upper bound, tight to rounding, on `max |r'D_i X u|` over the cones and `|u| <= 1`.
 
         Values below `unneeded` are not told apart, and then `unneeded` is returned.
         """
-        c = self.correlations(r)
+        return self.longest_projection(self.correlations(r), unneeded)
+
+    def longest_projection(self, c: Float[np.ndarray, "P d"], unneeded: float = 0.0) -> float:
+        """The same from the correlations `c = X'D_i r`."""
         unit = float(np.abs(c).max(initial=0.0))  # squares of 1e-200 would be zero
         if unit == 0.0:
             return 0.0

@@ -15,6 +15,7 @@ from convexviz.core.compiled import compiled
 from convexviz.core.cones import Cone, unit_rows
 from convexviz.core.cones_kernels import project_groups
 from convexviz.core.facets import facet_rows
+from convexviz.core.masked import adjoint_of_many
 from convexviz.core.types import Array
 
 RANK = 1e-11  # directions of X below this share of the largest singular value are left out
@@ -28,6 +29,23 @@ class RowSpace:
     small: Float[np.ndarray, "n k"]
     basis: Float[np.ndarray, "d k"]
     width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A point's residual r on the data, in numbers.
+
+    Attributes:
+        squares: `r'r`.
+        along: `y'r`.
+        outside: how far the point is outside its cones, relative to its largest group.
+        correlations: `X'D_i r` for every pattern, where they were asked for.
+    """
+
+    squares: float
+    along: float
+    outside: float
+    correlations: Float[np.ndarray, "P d"] | None
 
 
 class ReluData:
@@ -142,9 +160,9 @@ class ReluData:
         return -worst
 
     def evaluate(
-        self, points: Sequence[Float[np.ndarray, "2 P d"]]
-    ) -> list[tuple[float, float, float]]:
-        """`r'r` and `y'r` of each point's residual, and its violation, in one pass over X."""
+        self, points: Sequence[Float[np.ndarray, "2 P d"]], *, correlate: bool
+    ) -> list[Evaluated]:
+        """What each point gives on the data, in one pass over X; correlations where asked."""
         width = max(1, sum(int(p.any(axis=2).sum()) for p in points))
         where = [np.argwhere(p.any(axis=2)) for p in points]
         filters = [p[tuple(w.T)] for p, w in zip(points, where, strict=True)]
@@ -153,6 +171,8 @@ class ReluData:
         owner = np.repeat(np.arange(len(points)), [len(w) for w in where])
         W = np.concatenate(filters).T if len(groups) else np.zeros((self.X.shape[1], 0))
         worst, sums = np.zeros(len(groups)), np.zeros((2, len(points)))
+        P, d = self.arrangements.patterns.shape[1], self.X.shape[1]
+        C = np.zeros((P, d * len(points)))
         lengths = self.once("lengths", lambda: np.sum(self.X * self.unit_rows, axis=1))
         for start, block in self._blocks(width):
             r = np.repeat(self.y[start : start + len(block), None], len(points), axis=1)
@@ -160,12 +180,16 @@ class ReluData:
             _subtract(T, self.arrangements.patterns, groups, signs, owner, start, lengths, r, worst)
             sums[0] += np.einsum("ij,ij->j", r, r)
             sums[1] += self.y[start : start + len(block)] @ r
+            if correlate:
+                here = slice(start, start + len(block))
+                C += adjoint_of_many(self.X[here], self.arrangements.patterns[here], r)
         found = []
         for k in range(len(points)):
             norm = float(lengths_of(filters[k]).max(initial=0.0))
             deepest = -float(worst[owner == k].min(initial=0.0))
             outside = deepest / norm if norm else 0.0
-            found.append((float(sums[0, k]), float(sums[1, k]), outside))
+            mine = C.reshape(P, d, -1)[:, :, k] if correlate else None
+            found.append(Evaluated(float(sums[0, k]), float(sums[1, k]), outside, mine))
         return found
 
     def _blocks(self, width: int) -> list[tuple[int, Array]]:

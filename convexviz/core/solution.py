@@ -75,8 +75,9 @@ class Solution:
     """The point a solver returned, with its certificate, its solver and its path there.
 
     Attributes:
-        witness: the residual that gave the bound, where the point's own does not give it again
-            (at kinks of a loss); kept with a result, so that the bound can be recomputed.
+        witness: what gave the bound, where the point itself does not give it again: a residual
+            (at kinks of a loss), or other variables of the program (adaptive neurons). Kept with
+            a result, so that the bound can be recomputed.
         records: what else the solver noted on its way, by name; stored with a result.
     """
 

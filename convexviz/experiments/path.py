@@ -17,7 +17,7 @@ import numpy as np
 
 from convexviz import architectures
 from convexviz.architectures.base import params
-from convexviz.architectures.proofs import strengthened
+from convexviz.architectures.proofs import at_place, strengthened, witness
 from convexviz.core.free_norm import FreeNorm
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Scope, Solution, Status
@@ -129,6 +129,7 @@ def path_arrays(grid: Sequence[float], solutions: Sequence[Solution]) -> dict[st
         "path_primal": np.array([certificate.primal for certificate in certificates]),
         "path_dual": np.array([certificate.dual for certificate in certificates]),
         "path_variables": _stacked([solution.variables for solution in solutions]),
+        **{k: v for i, s in enumerate(solutions) for k, v in witness(s, f"path{i}_").items()},
         "path_trace": np.array(
             [
                 (index, step.seconds, step.primal, step.dual)
@@ -179,7 +180,7 @@ def at(result: Result, index: int) -> Result:
         status=str(Status.OPTIMAL if met else Status.MAX_ITERATIONS),
         seconds=sum(clock.values()),
         scalars={**scalars, **clock},
-        arrays={**weights, **pictures},
+        arrays={**weights, **pictures, **at_place(arrays, index)},
         trace=tuple(Progress(i, p, d, s) for i, (_, s, p, d) in enumerate(own.tolist())),
         network=arch.revive(spec, weights),
     )

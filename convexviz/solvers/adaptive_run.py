@@ -67,6 +67,7 @@ class Run:
     best: Float[np.ndarray, "m d1"] = field(init=False)
     primal: float = field(init=False)
     dual: float = 0.0
+    bounding: Float[np.ndarray, "k d1"] | None = None  # the network whose residual gave `dual`
     started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
@@ -86,7 +87,9 @@ class Run:
 
     def certify(self) -> None:
         """Tightens the lower bound at the best point; every bound stays valid for all networks."""
-        self.dual = max(self.dual, self.program.certify(self.best).dual)
+        found = self.program.certify(self.best).dual
+        if found > self.dual:
+            self.dual, self.bounding = found, self.best
 
     def tick(self) -> bool:
         """Reports the best point; True where the solve must stop."""
@@ -107,8 +110,8 @@ class Run:
 
     def finish(self) -> Solution:
         """The best point; optimal only where the rigorous bound says so."""
+        self.certify()  # cancelled or not: what is stored is what its neurons give again
         if not self.monitor.cancelled:
-            self.certify()
             self.monitor.record(self.certificate)
         status = Status.MAX_ITERATIONS
         if self.monitor.cancelled:
@@ -116,4 +119,6 @@ class Run:
         elif self.certificate.relative_gap <= self.monitor.tolerance:
             status = Status.OPTIMAL
         trace = tuple(self.monitor.trace)
-        return Solution(self.best, self.certificate, status, "Adaptive", trace)
+        # The best network need not be the one that gives the best bound: both are kept.
+        witness = None if self.bounding is self.best else self.bounding
+        return Solution(self.best, self.certificate, status, "Adaptive", trace, witness)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.relu import EXACT, ReluProgram
-from convexviz.core.relu_data import lengths_of
+from convexviz.core.relu_data import Evaluated
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
-from convexviz.solvers.constrained_search import Search
+from convexviz.solvers.constrained_search import Search, scaled_dual
 from convexviz.solvers.constrained_workspace import Workspace, workspace_of
 
 # On data of unit scale: below this a fit is exact to rounding. Reached where weight decay is 0,
@@ -29,11 +30,19 @@ SHARPER = 0.5  # of the tolerance asked of the Gram, whose last digits are round
 
 @dataclass(frozen=True, slots=True)
 class ActiveSet(AbstractSolver):
-    """Exact to rounding on small data: gaps of 1e-12 cost a few Newton steps more than 1e-6."""
+    """Exact to rounding on small data: gaps of 1e-12 cost a few Newton steps more than 1e-6.
+
+    Attributes:
+        certify_from: where a path with many rows gets the dual constraints of its certificates.
+            "data" is as near as float64 comes. "gram" does not read the rows again for them, adds
+            a bound on the Gram's rounding instead, and turns to the data where that is too much
+            for the tolerance. Objectives and feasibility always come from all rows.
+    """
 
     tolerance: float = 1e-6
     max_iterations: int = 200
     newton_iterations: int = 400
+    certify_from: Literal["data", "gram"] = "data"
 
     def on(self, device: str) -> AbstractSolver:
         if device == "cpu":
@@ -163,16 +172,12 @@ class ActiveSet(AbstractSolver):
         return search.exact
 
     def _certified(self, program: ReluProgram, drafts: list[_Draft]) -> list[Solution]:
-        """Objectives and feasibility from the data, all points in one pass over its rows."""
-        found = program.data.evaluate([draft.variables for draft in drafts])
+        """Objectives, feasibility and dual constraints, all points in one pass over the rows."""
+        points = [draft.variables for draft in drafts]
+        found = program.data.evaluate(points, correlate=self.certify_from == "data")
         solutions = []
-        for draft, (squares, along, outside) in zip(drafts, found, strict=True):
-            solution = draft.solution(squares, along, self.tolerance, bool(outside <= EXACT))
-            if solution.status is Status.OPTIMAL:  # the Gram's rounding is in no printed bound
-                certificate = draft.program.certify(solution.variables)
-                met = certificate.relative_gap <= self.tolerance
-                status = Status.OPTIMAL if met else Status.MAX_ITERATIONS
-                solution = replace(solution, certificate=certificate, status=status)
+        for draft, here in zip(drafts, found, strict=True):
+            solution = draft.solution(here, self.tolerance)
             if solution.status is Status.MAX_ITERATIONS:  # rounding, or a repair: look closely
                 trace = draft.monitor.trace
                 again = self.solve_from(draft.program, draft.variables)
@@ -190,19 +195,25 @@ class _Draft:
     search: Search
     monitor: Monitor
 
-    def solution(self, squares: float, along: float, tolerance: float, feasible: bool) -> Solution:
-        """The certificate from the data's `r'r` and `y'r` and the Gram's correlations."""
-        scale, beta = self.search.workspace.loss_scale, self.program.weight_decay
-        primal = 0.5 * squares + beta * float(lengths_of(self.variables).sum())
-        dual = scale * self.search.lower_bound(squares / scale, along / scale)
-        certificate = Certificate(primal, min(dual, primal), self.program.scope)
+    def solution(self, here: Evaluated, tolerance: float) -> Solution:
+        """The certificate from what the data give, and where they were not asked, the Gram."""
+        primal = 0.5 * here.squares + self.program.penalty(self.variables)
+        certificate = Certificate(primal, min(self._dual(here), primal), self.program.scope)
         status = Status.MAX_ITERATIONS
         if self.monitor.cancelled:
             certificate, status = self.program.certify(self.variables), Status.CANCELLED
-        elif feasible and certificate.relative_gap <= tolerance:
+        elif here.outside <= EXACT and certificate.relative_gap <= tolerance:
             status = Status.OPTIMAL
         trace = tuple(self.monitor.trace)
         return Solution(self.variables, certificate, status, "ActiveSet", trace)
+
+    def _dual(self, here: Evaluated) -> float:
+        if here.correlations is None:
+            scale = self.search.workspace.loss_scale
+            return scale * self.search.lower_bound(here.squares / scale, here.along / scale)
+        unneeded = self.program.unneeded(here.squares, here.along)
+        largest = self.program.longest_projection(here.correlations, unneeded)
+        return scaled_dual(here.along, here.squares, largest, self.program.weight_decay)
 
 
 @dataclass(slots=True)
@@ -212,12 +223,19 @@ class _Best:
     program: ReluProgram
     variables: Array
     certificate: Certificate
+    bounding: Array | None = None  # the point that gave the best dual value
+    last: Array | None = None
 
     def offer(self, variables: Array) -> None:
+        if self.last is not None and np.array_equal(variables, self.last):
+            return
+        self.last = variables
         found = self.program.certify(variables)
         dual = max(found.dual, self.certificate.dual)
         if found.primal <= self.certificate.primal:
             self.variables = variables
+        if found.dual >= self.certificate.dual:
+            self.bounding = variables
         primal = min(found.primal, self.certificate.primal)
         self.certificate = replace(found, primal=primal, dual=min(dual, primal))
 
@@ -227,4 +245,6 @@ class _Best:
             status = Status.CANCELLED
         elif self.certificate.relative_gap <= monitor.tolerance:
             status = Status.OPTIMAL
-        return Solution(self.variables, self.certificate, status, "ActiveSet", tuple(monitor.trace))
+        trace, other = tuple(monitor.trace), self.bounding
+        witness = None if other is self.variables else other
+        return Solution(self.variables, self.certificate, status, "ActiveSet", trace, witness)

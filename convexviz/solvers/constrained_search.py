@@ -14,6 +14,7 @@ from jaxtyping import Float
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.cones import Cone
 from convexviz.core.cones_kernels import project_groups
+from convexviz.core.gram_certificate import rounding
 from convexviz.core.relu import ReluProgram
 from convexviz.core.solution import Certificate
 from convexviz.core.types import Array
@@ -22,9 +23,6 @@ from convexviz.solvers.constrained_workspace import Workspace
 from convexviz.solvers.reference import clarabel
 
 SIGNS = np.array([1.0, -1.0])
-# What float64 sums over all rows may lose, relative to |X'y|: a margin on correlations from the
-# Gram that enter a certificate.
-SUMMED = 1e-12
 
 Key = tuple[int, int]
 
@@ -119,11 +117,12 @@ class Search:
     def lower_bound(self, squares: float, along: float) -> float:
         """A dual value for the residual with `r'r` and `y'r`, correlated as at this point.
 
-        The correlations came from the Gram: a margin covers what its sums may have lost.
+        The correlations came from the Gram; what its sums may have lost is added.
         """
         whole = self.workspace.whole
         assert whole is not None
-        margin = SUMMED * float(np.abs(whole.b).max(initial=0.0)) * len(self.program.X[0])
+        columns = self.workspace.column_lengths
+        margin, _ = rounding(whole, len(self.program.X), columns, self.V[0] - self.V[1])
         return scaled_dual(along, squares, self.largest + margin, self.program.weight_decay)
 
     def _residual(self) -> tuple[float, float]:

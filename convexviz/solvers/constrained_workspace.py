@@ -11,8 +11,10 @@ from jaxtyping import Float
 
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.gram import MaskedGram, masked_gram
+from convexviz.core.gram_certificate import column_lengths
 from convexviz.core.relu import ReluProgram
 from convexviz.core.relu_data import ReluData
+from convexviz.core.types import Array
 
 GRAM_ENTRIES = 2**27  # of the Gram of all patterns: 1 GB
 ROWS_A_COLUMN = 2  # rows of X for each column of the features, from which on that Gram pays
@@ -41,6 +43,12 @@ class Workspace:
     def full_rank(self) -> bool:
         """Whether the row space is the whole space."""
         return len(self.basis) == self.basis.shape[1]
+
+    @property
+    def column_lengths(self) -> Float[np.ndarray, " k"]:
+        """Of the unit-scale data."""
+        found: Array = self.data.once("column lengths", lambda: column_lengths(self.small.X))
+        return found
 
     def at(self, weight_decay: float) -> ReluProgram:
         """The unit-scale program at a weight decay in original units."""

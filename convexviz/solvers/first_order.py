@@ -99,6 +99,7 @@ class _Best:
         self.program, self.monitor = program, monitor
         self.variables: Array = np.zeros(_squared(program).shape)
         self.certificate = program.certify(self.variables)
+        self.bounding = self.variables  # the point that gave the best dual value
         self.stop = monitor.record(self.certificate)
 
     def offer(self, variables: Array) -> bool:
@@ -106,6 +107,8 @@ class _Best:
         found, old = self.program.certify(variables), self.certificate
         if found.primal <= old.primal:
             self.variables = variables
+        if found.dual >= old.dual:
+            self.bounding = variables
         primal, dual = min(found.primal, old.primal), max(found.dual, old.dual)
         self.certificate = Certificate(primal, min(dual, primal), old.scope)
         self.stop = self.monitor.record(self.certificate)
@@ -118,7 +121,8 @@ class _Best:
         elif self.certificate.relative_gap <= self.monitor.tolerance:
             status = Status.OPTIMAL
         trace = tuple(self.monitor.trace)
-        return Solution(self.variables, self.certificate, status, "FirstOrder", trace)
+        witness = None if self.bounding is self.variables else self.bounding
+        return Solution(self.variables, self.certificate, status, "FirstOrder", trace, witness)
 
 
 class _Steps:

@@ -100,6 +100,7 @@ class _Search:
     inner: GatedPath | GatedWide | ActiveSet
     monitor: Monitor
     best: Array = field(init=False)
+    bounding: Array | None = None  # the point that gave the best dual value
     certificate: Certificate = field(init=False)
     stop: bool = False
     damping: float = _DAMPING
@@ -113,6 +114,8 @@ class _Search:
         found = self.program.certify(V)
         if found.primal <= self.certificate.primal:
             self.best = V
+        if found.dual >= self.certificate.dual:
+            self.bounding = V
         primal = min(found.primal, self.certificate.primal)
         dual = max(found.dual, self.certificate.dual)
         self.certificate = Certificate(primal, min(dual, primal), found.scope)
@@ -145,7 +148,8 @@ class _Search:
         elif self.certificate.relative_gap <= self.monitor.tolerance:
             status = Status.OPTIMAL
         trace = tuple(self.monitor.trace)
-        return Solution(self.best, self.certificate, status, "LossNewton", trace)
+        witness = None if self.bounding is self.best else self.bounding
+        return Solution(self.best, self.certificate, status, "LossNewton", trace, witness)
 
 
 def _curvature(

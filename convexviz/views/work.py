@@ -59,12 +59,20 @@ def cancel(name: str, slot: str) -> None:
     queue().touch(owner(name))
 
 
-def panel(
-    name: str, slot: str, goal: float, take: Callable[[Job], None], meanwhile: str = ""
+def panel(  # noqa: PLR0913 - each says one thing of the page
+    name: str,
+    slot: str,
+    goal: float,
+    take: Callable[[Job], None],
+    meanwhile: str = "",
+    *,
+    doing: str = "",
+    watch: Callable[[Job], None] | None = None,
 ) -> None:
     """Where the job in `slot` stands; `take` receives a finished one, once.
 
-    `meanwhile` says what the page shows until then.
+    `meanwhile` says what the page shows until then, `doing` what is done where it is not a path
+    that is solved; `watch` draws what the job has found so far, again and again.
     """
     refused = st.session_state.get(f"{slot}.refused")
     if refused:
@@ -75,7 +83,7 @@ def panel(
     if job.is_over:
         _finish(slot, job, take)
         return
-    _poll(name, slot, goal, meanwhile)
+    _poll(name, slot, goal, meanwhile, doing, watch)
 
 
 def _finish(slot: str, job: Job, take: Callable[[Job], None]) -> None:
@@ -91,7 +99,14 @@ def _finish(slot: str, job: Job, take: Callable[[Job], None]) -> None:
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _poll(name: str, slot: str, goal: float, meanwhile: str) -> None:
+def _poll(  # noqa: PLR0913 - as `panel`
+    name: str,
+    slot: str,
+    goal: float,
+    meanwhile: str,
+    doing: str,
+    watch: Callable[[Job], None] | None,
+) -> None:
     job = job_in(slot)
     if job is None or job.is_over:  # cancelled a moment ago, or done: the whole page changes
         st.rerun()
@@ -100,12 +115,14 @@ def _poll(name: str, slot: str, goal: float, meanwhile: str) -> None:
         st.container(border=True, key=f"{slot}.panel"),
         st.container(horizontal=True, vertical_alignment="center"),
     ):
-        value, words = progress(job, goal)
+        value, words = progress(job, goal, doing)
         st.progress(value, text=f"{words}. {meanwhile}" if meanwhile else words)
         st.button("Cancel", key=f"{slot}.cancel", on_click=cancel, args=(name, slot))
+    if watch is not None:
+        watch(job)
 
 
-def progress(job: Job, goal: float) -> tuple[float, str]:
+def progress(job: Job, goal: float, doing: str = "") -> tuple[float, str]:
     """How far in [0, 1], and the sentence beside it."""
     if job.state == "queued":
         wait = "" if job.estimate is None else f", about {numbers.seconds(job.estimate)}"
@@ -118,5 +135,6 @@ def progress(job: Job, goal: float) -> tuple[float, str]:
     gap = max(last.primal - last.dual, 0.0) / max(abs(last.primal), 1e-300)
     solved = sum(1 for update in job.progress if update.iteration == 0)
     done = math.log10(max(gap, goal)) / math.log10(goal) if gap < 1 else 0.0
-    words = f"Solving weight decay {solved}: gap {numbers.gap(gap)}, goal {numbers.gap(goal)}"
+    doing = doing or f"Solving weight decay {solved}"
+    words = f"{doing}: gap {numbers.gap(gap)}, goal {numbers.gap(goal)}"
     return min(max(done, 0.0), 1.0), words

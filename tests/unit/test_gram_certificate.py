@@ -3,12 +3,18 @@
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convexviz.core.arrangements import sample
 from convexviz.core.gated import GatedProgram
-from convexviz.core.gram_certificate import certificate_from_gram
+from convexviz.core.gram_certificate import certificate_from_gram, rounding
+from convexviz.core.masked import adjoint, adjoint_of_many
+from convexviz.core.relu import ReluProgram
+from convexviz.core.solution import Status
+from convexviz.solvers.constrained import ActiveSet
+from convexviz.solvers.constrained_workspace import workspace_of
 from convexviz.solvers.gated_path import GatedPath
 
 
@@ -86,3 +92,48 @@ def test_where_rounding_is_too_much_the_data_are_asked():
     solution = GatedPath(tolerance=1e-10, certify_from="gram").solve(p)
     assert from_gram(p, solution.variables).relative_gap > 1e-10
     assert solution.certificate == p.certify(solution.variables)
+
+
+def relu_path() -> tuple[ReluProgram, np.ndarray]:
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((700, 4))
+    y = np.maximum(X @ [1.0, -0.5, 0.2, 0.0], 0.0) + 0.1 * rng.standard_normal(700)
+    p = ReluProgram(X, y, sample(X, 15, np.random.default_rng(2)), 1.0)
+    return p, p.beta_max * np.geomspace(1.0, 1e-3, 9)
+
+
+def test_the_constrained_path_from_the_gram_bounds_less_than_from_the_data_but_bounds() -> None:
+    p, betas = relu_path()
+    quick = ActiveSet(1e-7, certify_from="gram").path(p, betas)
+    exact = ActiveSet(1e-7).path(p, betas)
+    assert len(quick) == len(betas)
+    for beta, a, b in zip(betas, quick, exact, strict=True):
+        again = p.with_weight_decay(beta).certify(a.variables)
+        assert a.status is Status.OPTIMAL
+        assert a.certificate.relative_gap <= 1e-7
+        assert a.certificate.primal == pytest.approx(again.primal, rel=1e-12)
+        assert a.certificate.dual <= again.dual + 1e-13 * again.primal
+        assert a.certificate.dual <= b.certificate.primal
+        assert b.certificate.dual == pytest.approx(
+            p.with_weight_decay(beta).certify(b.variables).dual, rel=1e-12
+        )
+
+
+def test_where_the_rounding_of_the_gram_is_too_much_the_constrained_path_asks_the_data() -> None:
+    p, betas = relu_path()
+    last = ActiveSet(1e-13, certify_from="gram").path(p, betas)[-1]
+    known = workspace_of(p)
+    assert known is not None
+    assert known.whole is not None
+    off, _ = rounding(known.whole, len(p.X), known.column_lengths, np.zeros((15, 4)))
+    assert off > 1e-13 * known.at(betas[-1]).weight_decay  # the Gram alone could not say so
+    assert last.certificate.relative_gap <= 1e-12
+
+
+def test_many_adjoints_at_once_are_those_of_each() -> None:
+    rng = np.random.default_rng(5)
+    X, R = rng.standard_normal((50, 3)), rng.standard_normal((50, 4))
+    patterns = rng.random((50, 6)) > 0.4
+    many = adjoint_of_many(X, patterns, R).reshape(6, 3, 4)
+    for b in range(4):
+        np.testing.assert_allclose(many[:, :, b], adjoint(X, patterns, R[:, b]), atol=1e-13)

@@ -20,7 +20,7 @@ from convexviz.architectures.batch_norm.weights import (
     revive,
     to_neurons,
 )
-from convexviz.architectures.proofs import strengthened
+from convexviz.architectures.proofs import strengthened, witness
 from convexviz.core.free_norm import ascend
 from convexviz.core.loss_program import LossProgram
 from convexviz.core.losses import loss_named
@@ -46,8 +46,10 @@ def outputs(
     at = setting(spec, data)
     arrays = fixed(spec, at) | of_program(program)
     arrays |= weights(spec, arrays, variables)
-    if solutions[-1].witness is not None:
-        arrays["witness"] = solutions[-1].witness
+    residual = solutions[-1].witness
+    arrays |= witness(solutions[-1])
+    if residual is not None and residual.ndim < 2:
+        arrays["witness"] = residual
     pictures, numbers = derived(spec, data, arrays)
     return arrays | pictures, numbers | network_bound(spec, data, at, arrays)
 
@@ -164,8 +166,7 @@ def recompute(
     afresh |= of_program(program)
     variables = _variables(spec, at, arrays, afresh, program)
     certificate = program.certify(variables)
-    if isinstance(program, NeuronProgram | VectorProgram):
-        certificate = strengthened(certificate, program, arrays, variables=variables)
+    certificate = strengthened(certificate, program, arrays, variables=variables)
     if "witness" in arrays and isinstance(program, LossProgram):
         dual = max(certificate.dual, program.bound(arrays["witness"]))
         certificate = replace(certificate, dual=min(dual, certificate.primal))

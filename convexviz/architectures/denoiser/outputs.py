@@ -11,7 +11,7 @@ from convexviz.architectures.denoiser import quality
 from convexviz.architectures.denoiser.build import normalisation, patterns_for, regression
 from convexviz.architectures.denoiser.network import DenoiserNetwork
 from convexviz.architectures.denoiser.spec import Spec
-from convexviz.architectures.proofs import strengthened
+from convexviz.architectures.proofs import strengthened, witness
 from convexviz.core.arrangements import Arrangements, patterns_of
 from convexviz.core.network import Network
 from convexviz.core.program import AbstractConvexProgram
@@ -37,6 +37,7 @@ def outputs(
         prefix = "" if t == len(programs) else f"block{t}_"
         kept = _weights(spec, program, solution.variables)
         weights |= {f"{prefix}{name}": array for name, array in kept.items()}
+        weights |= witness(solution, prefix)
         if len(programs) > 1:
             scalars[f"block{t}_primal"] = solution.certificate.primal
             scalars[f"block{t}_dual"] = solution.certificate.dual
@@ -198,7 +199,7 @@ def _certify(
         neurons = join((first * np.abs(second)).T, np.where(second < 0, -1.0, 1.0))
         norms = np.linalg.norm(first, axis=0) * np.abs(second)
         program = NeuronProgram(X, y, spec.weight_decay)
-        return strengthened(program.certify(neurons), program, arrays), norms
+        return strengthened(program.certify(neurons), program, arrays, prefix), norms
     gates, owner = arrays[f"{prefix}gates"], arrays[f"{prefix}gate_of_neuron"]
     complete = spec.arrangements == "all"
     patterns = Arrangements(gates, patterns_of(X, gates), complete)
@@ -208,10 +209,12 @@ def _certify(
         variables = np.zeros(gates.T.shape)
         variables[owner] = (first * second).T
         norms = np.linalg.norm(variables, axis=-1)
-        return GatedProgram(X, y, patterns, spec.weight_decay).certify(variables), norms
+        gated = GatedProgram(X, y, patterns, spec.weight_decay)
+        return strengthened(gated.certify(variables), gated, arrays, prefix), norms
     from convexviz.core.relu import ReluProgram
 
     pair = np.zeros((2, *gates.T.shape))
     pair[(second < 0).astype(int), owner] = (first * np.abs(second)).T
     norms = np.linalg.norm(pair, axis=-1)
-    return ReluProgram(X, y, patterns, spec.weight_decay).certify(pair), norms
+    relu = ReluProgram(X, y, patterns, spec.weight_decay)
+    return strengthened(relu.certify(pair), relu, arrays, prefix), norms
