@@ -36,6 +36,20 @@ def named(proof: Proof, prefix: str = "") -> dict[str, Any]:
     return {f"{prefix}{name}": array for name, array in proof_arrays(proof).items()}
 
 
+def replayed_cones(
+    program: Any, variables: NDArray[Any], arrays: Arrays, prefix: str = ""
+) -> Certificate | None:
+    """The certificate that kept multipliers of sampled cones give; None where there are none."""
+    if f"{prefix}cone_multipliers" not in arrays:
+        return None
+    from convexviz.solvers.cone_columns import proved_bound
+
+    primal = program.objective(variables)
+    R, table = arrays[f"{prefix}cone_residual"], arrays[f"{prefix}cone_multipliers"]
+    dual = proved_bound(program, R, table)[1]
+    return Certificate(primal, min(dual, primal), program.norm.scope)
+
+
 def strengthened(
     certificate: Certificate,
     program: Any,

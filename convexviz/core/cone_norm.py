@@ -7,12 +7,14 @@ where those are few. Climbing finds neurons; a bound comes from faces or multipl
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convexviz.core.arrangements import Arrangements
+from convexviz.core.arrangements import Arrangements, enumerate_all
 from convexviz.core.cone_bound import (
     FACES,
     by_faces,
@@ -22,12 +24,16 @@ from convexviz.core.cone_bound import (
     proved,
 )
 from convexviz.core.cone_climb import ON, local_peaks, span_of
-from convexviz.core.dual_norm import DualNorm, Found, Peaks, power_of_two
-from convexviz.core.faces import RowSpace
+from convexviz.core.dual_norm import AllFaces, DualNorm, Found, Peaks, power_of_two
+from convexviz.core.faces import MAX_CELLS, MAX_RANK, RowSpace, count_cells
 from convexviz.core.faces_peaks import local_maxima
 from convexviz.core.solution import Scope
 from convexviz.core.types import Array
+from convexviz.errors import SpecError
 
+MAX_CONES = 1500  # beyond rank 4, where each is searched on its own: a second a search
+_SECONDS_A_CONE = 1e-3
+_SECONDS_A_CELL = {1: 1e-6, 2: 1e-6, 3: 1e-6, 4: 1.5e-6}  # of one search, measured
 _REMEMBERED = 8  # peaks of a cone where the next climb starts
 _EQUAL = 1e-12
 _OUTSIDE = 1e-7  # of unit rows and directions
@@ -212,3 +218,35 @@ def _distinct(points: Float[np.ndarray, "k r"]) -> Float[np.ndarray, "q r"]:
     _, first = np.unique(np.round(points, 8), axis=0, return_index=True)
     out: Array = np.ascontiguousarray(points[np.sort(first)])
     return out
+
+
+def every_cone(X: Float[np.ndarray, "N d"]) -> DualNorm:
+    """Every cone of these rows: by faces up to rank 4, beyond one after another where few.
+
+    Raises:
+        SpecError: with what it would cost, and the ways out.
+    """
+    return _every_cone(X.tobytes(), X.shape)
+
+
+@lru_cache(maxsize=4)
+def _every_cone(content: bytes, shape: tuple[int, int]) -> DualNorm:
+    # Verifying, drawing and solving ask for the same ones.
+    X = np.frombuffer(content).reshape(shape)
+    space = RowSpace.of(X)
+    count = count_cells(space)
+    if space.rank <= MAX_RANK and count <= MAX_CELLS:
+        return AllFaces(X)
+    if space.rank > MAX_RANK and count <= MAX_CONES:
+        norm = ChosenCones(X, enumerate_all(X))
+        if norm.exact:
+            return norm
+    shown = f"{count:,}" if count < 10**12 else f"about 1e{int(math.log10(count))}"
+    searches = count * _SECONDS_A_CELL.get(space.rank, _SECONDS_A_CONE)
+    cost = f"some {searches:.2g} s a search and {count * 32 / 2**20:,.0f} MB"
+    limit = f"{MAX_CELLS:,} patterns in up to {MAX_RANK} dimensions"
+    raise SpecError(
+        f"arrangements='all' is exact for at most {limit}, and for {MAX_CONES:,} in more; these "
+        f"{shape[0]:,} rows of rank {space.rank} have up to {shown}: {cost}. Use arrangements="
+        "'adaptive' or 'sampled', method='gated' with arrangements='sampled', or fewer rows"
+    )

@@ -6,7 +6,7 @@
 `W_i` should lie in the convex hull of u u' with `K_i u >= 0`, completely positive matrices; doubly
 non-negative ones contain them, and are the same for cones of at most four facets. So the optimum
 is always a lower bound (Sahiner, Ergen, Pauly, Pilanci: Vector-output ReLU Neural Network Problems
-are Copositive Programs, ICLR 2021; THEORY 3.3).
+are Copositive Programs, ICLR 2021; THEORY 3.3). The fractional form eliminates the `Z_i`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from convexviz.core.vector import VectorProgram
 
+MAX_FRACTIONAL = 64  # patterns, and targets: seconds in Clarabel
 MAX_BLOCKS = 400  # Clarabel: some 10 s; the blocks of a program written out
 
 
@@ -71,6 +72,55 @@ def block_problem(program: VectorProgram) -> cp.Problem:
         penalty = penalty + 0.5 * cp.trace(block)
     value = _loss(program, fit) + program.weight_decay * penalty
     return cp.Problem(cp.Minimize(value), constraints)
+
+
+def fractional_problem(program: VectorProgram) -> cp.Problem:
+    """The relaxation in the authors' fractional form, of squared loss, for vec(Y):
+
+    min 1/2 y'(I + 2 sum_iq F_iq U_i F_iq')^{-1} y + beta^2 sum_i tr U_i,  F_iq the readout of
+    D_i X by output weight q (THEORY 3.3); equal to the block form, and worse conditioned.
+
+    Raises:
+        IncompatibleSolver: too many patterns or targets, or another loss.
+    """
+    import cvxpy as cp
+
+    patterns, y = program.norm.patterns(), program.Y.ravel()
+    if program.loss.name != "squared":
+        raise IncompatibleSolver(
+            f"the fractional form is of squared loss, got {program.loss.name!r}"
+        )
+    if patterns.shape[1] > MAX_FRACTIONAL or len(y) > MAX_FRACTIONAL:
+        raise IncompatibleSolver(
+            f"the fractional form takes at most {MAX_FRACTIONAL} patterns and targets, got "
+            f"{patterns.shape[1]} and {len(y)}; use the block form"
+        )
+    rows, k = program.norm.rows, program.outputs
+    r = rows.shape[1]
+    inner, penalty, constraints = np.eye(len(y)), 0, []
+    for i, pattern in enumerate(patterns.T):
+        U = cp.Variable((r, r), PSD=True, name=f"U{i}")
+        K = cone_rows(rows, pattern)
+        constraints.append(K @ U @ K.T >= 0)
+        wide = readout_matrix(program, rows * pattern[:, None]).reshape(len(y), r, k)
+        for q in range(k):
+            inner = inner + 2.0 * wide[:, :, q] @ U @ wide[:, :, q].T
+        penalty = penalty + cp.trace(U)
+    value = 0.5 * cp.matrix_frac(y, 0.5 * (inner + inner.T))
+    return cp.Problem(cp.Minimize(value + program.weight_decay**2 * penalty), constraints)
+
+
+def fractional_fit(program: VectorProgram, problem: cp.Problem) -> Float[np.ndarray, "n c"]:
+    """The prediction of a solved `fractional_problem`: `Y - (I + 2 sum F U F')^{-1} Y`."""
+    rows, k = program.norm.rows, program.outputs
+    r, y = rows.shape[1], program.Y.ravel()
+    inner = np.eye(len(y))
+    found = {v.name(): np.asarray(v.value) for v in problem.variables()}
+    for i, pattern in enumerate(program.norm.patterns().T):
+        wide = readout_matrix(program, rows * pattern[:, None]).reshape(len(y), r, k)
+        inner += 2.0 * sum(wide[:, :, q] @ found[f"U{i}"] @ wide[:, :, q].T for q in range(k))
+    out: Array = (y - np.linalg.solve(inner, y)).reshape(program.Y.shape)
+    return out
 
 
 def readout_matrix(

@@ -87,10 +87,15 @@ def _with_loss(program: LossProgram, tolerance: float) -> AbstractSolver | None:
 
 
 def _vector(program: VectorProgram, tolerance: float, seed: int) -> AbstractSolver | None:
+    from convexviz.core.cone_norm import ChosenCones
     from convexviz.core.free_norm import FreeNorm
 
     found: AbstractSolver
-    if isinstance(program.norm, FreeNorm):
+    if isinstance(program.norm, ChosenCones) and not program.norm.exact:
+        from convexviz.solvers.cone_columns import ConeColumns
+
+        found = ConeColumns(tolerance=tolerance)
+    elif isinstance(program.norm, FreeNorm):
         from convexviz.solvers.free_neurons import FreeNeurons
 
         found = FreeNeurons(tolerance=tolerance, seed=seed)

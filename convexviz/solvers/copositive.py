@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convexviz.core.copositive import MAX_BLOCKS, block_problem, fit_of, recovered
+from convexviz.core.copositive import (
+    MAX_BLOCKS,
+    block_problem,
+    fit_of,
+    fractional_fit,
+    fractional_problem,
+    recovered,
+)
 from convexviz.core.copositive_bound import Relaxed, relaxed_norm
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
@@ -27,9 +34,11 @@ class Copositive(AbstractSolver):
     Few patterns are written out as one semidefinite program. With more, the exact optimum's
     residual is tried: where the relaxation's dual norm is no larger there, the relaxation is
     tight; elsewhere the bound is that of the residual scaled, below the relaxation's optimum.
+    `fractional` writes the authors' fractional form instead: the same bound, for reference.
     """
 
     tolerance: float = 1e-8
+    fractional: bool = False
 
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         return DualNewton().why_not(program)
@@ -53,15 +62,18 @@ class Copositive(AbstractSolver):
         none = np.zeros((0, program.X.shape[1] + program.outputs))
         if program.certify(none).gap == 0.0:  # the penalty outweighs the data
             return none, program.loss.minus_gradient(np.zeros_like(program.Y), program.Y)
-        if program.norm.n_patterns > min(WRITTEN_OUT, MAX_BLOCKS):
+        if program.norm.n_patterns > min(WRITTEN_OUT, MAX_BLOCKS) and not self.fractional:
             exact = DualNewton(self.tolerance).solve(program).variables
             return exact, program.loss.minus_gradient(program.fit(exact), program.Y)
-        problem = block_problem(program)
-        clarabel(problem, 1e-10)
-        F = fit_of(program, problem)
+        F = self._fit(program)
         R = program.loss.minus_gradient(F, program.Y)
         network = self._network(program, F, none)
         return network, R
+
+    def _fit(self, program: VectorProgram) -> Array:
+        problem = fractional_problem(program) if self.fractional else block_problem(program)
+        clarabel(problem, 1e-10)
+        return (fractional_fit if self.fractional else fit_of)(program, problem)
 
     def _network(self, program: VectorProgram, F: Array, none: Array) -> Array:
         """The neurons that the blocks factor into; where they do not, those of the optimum."""

@@ -26,6 +26,7 @@ from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
 _BURST = 60  # proximal steps between two runs of L-BFGS
 _LBFGS = 400
 GRAM_COLUMNS = 4096
+_FEATURES = 2**25  # entries of the features of a readout, held once: a quarter gigabyte
 _STALLED = 10
 
 
@@ -99,12 +100,19 @@ class _Smooth:
     def __post_init__(self) -> None:
         program = self.program
         P, d, _ = program.shape
-        plain = isinstance(program.readout, Rows) and program.loss.name == "squared"
+        squared = program.loss.name == "squared"
+        plain = isinstance(program.readout, Rows) and squared
+        columns = int(np.prod(program.shape))
         if plain and len(program.X) > P * d and P * d <= GRAM_COLUMNS:
             masks = program.arrangements.patterns
             self.gram = masked_gram(program.X, masks, np.ascontiguousarray(program.Y[:, 0])).G
-            columns = [adjoint(program.X, masks, np.ascontiguousarray(y)) for y in program.Y.T]
-            self.b = np.stack(columns, axis=-1).reshape(P * d, -1)
+            each = [adjoint(program.X, masks, np.ascontiguousarray(y)) for y in program.Y.T]
+            self.b = np.stack(each, axis=-1).reshape(P * d, -1)
+            self.yy = float(np.sum(program.Y**2))
+        elif squared and not plain and _fits(program.Y.size, columns):
+            features = features_of(program)
+            self.gram = features.T @ features
+            self.b = (features.T @ program.Y.ravel())[:, None]
             self.yy = float(np.sum(program.Y**2))
         self.lipschitz = 1.05 * program.loss.smoothness * self._largest()
 
@@ -134,6 +142,24 @@ class _Smooth:
             if abs(value - before) <= 1e-4 * value:
                 break
         return max(value, 1e-300)
+
+
+def _fits(targets: int, columns: int) -> bool:
+    """Whether the Gram of all features costs less than a few products with them."""
+    return columns <= min(targets, GRAM_COLUMNS) and targets * columns <= _FEATURES
+
+
+def features_of(program: NuclearProgram) -> Array:
+    """The matrix (n c, P d k) that takes the blocks to the fit."""
+    P, d, k = program.shape
+    N = len(program.X)
+    out = np.empty((program.Y.size, P, d * k))
+    for i in range(P):
+        raw = np.zeros((N, k, d, k))
+        masked = program.arrangements.patterns[:, i][:, None] * program.X
+        raw[:, np.arange(k), :, np.arange(k)] = masked[None]
+        out[:, i] = program.readout.apply(raw.reshape(N, k, d * k)).reshape(-1, d * k)
+    return out.reshape(len(out), -1)
 
 
 def proximal(program: NuclearProgram, smooth: _Smooth, Z: Array, steps: int) -> Array:

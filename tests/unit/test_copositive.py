@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 
 import convexviz
+from convexviz.core.copositive import (
+    block_problem,
+    fit_of,
+    fractional_fit,
+    fractional_problem,
+)
 from convexviz.core.copositive_bound import relaxed_norm, why_exact
+from convexviz.core.dual_norm import AllFaces
+from convexviz.core.vector import VectorProgram
+from convexviz.errors import IncompatibleSolver
 from convexviz.solvers.copositive import Copositive
 from convexviz.solvers.dual_newton import DualNewton
+from convexviz.solvers.reference import clarabel
 from tests.unit.vector_golden import GOLDEN
 
 RELAXED = {
@@ -29,6 +39,31 @@ def test_the_relaxation_has_its_golden_value(name: str) -> None:
     assert certificate.dual == pytest.approx(RELAXED[name], rel=5e-9)
     assert certificate.dual <= GOLDEN[name].optimum * (1 + 1e-9)
     assert certificate.primal == pytest.approx(GOLDEN[name].optimum, rel=1e-8)
+
+
+@pytest.mark.parametrize("name", ["p3.A1", "p3.A2", "p3.B1", "p3.D1", "p4.B1"])
+def test_the_fractional_form_has_the_value_of_the_block_form(name: str) -> None:
+    program = GOLDEN[name].program()
+    block, fractional = block_problem(program), fractional_problem(program)
+    assert clarabel(block, 1e-10)
+    clarabel(fractional, 1e-10)
+    assert fractional.value == pytest.approx(block.value, rel=1e-6)  # worse conditioned
+    assert fractional.value == pytest.approx(GOLDEN[name].optimum, rel=1e-6)
+    F = fractional_fit(program, fractional)
+    np.testing.assert_allclose(F, fit_of(program, block), atol=1e-4)
+    bound = Copositive(1e-6, fractional=True).solve(program).certificate
+    assert bound.dual <= GOLDEN[name].optimum * (1 + 1e-9)
+    assert bound.dual == pytest.approx(GOLDEN[name].optimum, rel=1e-5)
+
+
+def test_the_fractional_form_refuses_what_it_is_not_written_for() -> None:
+    with pytest.raises(IncompatibleSolver, match="of squared loss, got 'cross_entropy'"):
+        fractional_problem(GOLDEN["p3.A1"].program("cross_entropy"))
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20, 3))
+    program = VectorProgram(X, rng.standard_normal((20, 2)), 0.1, AllFaces(X))
+    with pytest.raises(IncompatibleSolver, match="use the block form"):
+        fractional_problem(program)
 
 
 def test_one_relaxation_is_provably_loose_and_the_others_provably_exact() -> None:

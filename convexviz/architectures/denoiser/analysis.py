@@ -78,10 +78,14 @@ def is_adaptive(outcome: Outcome) -> bool:
 
 
 def path_filters(outcome: Outcome) -> Float[np.ndarray, "m k k"]:
-    """The filter `u_j v_j` of every neuron, largest norm first; the bias is left out."""
+    """The filter `u_j v_j` of every neuron, largest norm first; the bias is left out.
+
+    With several taps a neuron's output is filtered again: then `u_j |v_j|`.
+    """
     k = int(outcome.spec["kernel_size"])
     first, second = outcome.arrays["first_layer"], outcome.arrays["second_layer"]
-    filters = (first[: k * k] * second[:, 0]).T
+    size = second[:, 0] if second.shape[1] == 1 else np.linalg.norm(second, axis=1)
+    filters = (first[: k * k] * size).T
     order = np.argsort(-np.linalg.norm(filters, axis=1), kind="stable")
     return np.ascontiguousarray(filters[order], dtype=float).reshape(-1, k, k)
 

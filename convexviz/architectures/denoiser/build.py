@@ -76,6 +76,8 @@ def check(spec: Spec, data: Any) -> Arrays:
             "use normalise='none'"
         )
     needed = arrays["noisy"].size * (spec.kernel_size**2 * 8 + spec.n_gates)
+    if spec.output_kernel > 1:  # the outputs of every tap, for some neurons at a time
+        needed += arrays["noisy"].size * spec.output_kernel**2 * 8 * 8
     if needed > MAX_BYTES:
         raise DataError(
             f"{arrays['noisy'].size:,} pixels with {spec.kernel_size}x{spec.kernel_size} patches "
@@ -89,8 +91,9 @@ def network_of(spec: Spec, data: Arrays, blocks: tuple[Network, ...]) -> Denoise
     """The blocks as one denoiser, with the normalisation that the training pixels define."""
     mean, scale = normalisation(spec, data)
     return DenoiserNetwork(
-        blocks, spec.kernel_size, spec.padding, spec.residual, spec.bias, mean, scale
-    )
+        blocks, spec.kernel_size, spec.padding, spec.residual, spec.bias, mean, scale,
+        spec.output_kernel,
+    )  # fmt: skip
 
 
 def normalisation(spec: Spec, data: Arrays) -> tuple[float, float]:
@@ -144,6 +147,11 @@ def build(spec: Spec, data: Arrays, blocks: tuple[Network, ...] = ()) -> Abstrac
     from convexviz.core.relu import ReluProgram
 
     X, y = regression(spec, data, blocks)
+    if spec.output_kernel > 1:
+        from convexviz.architectures.denoiser import taps
+
+        n, height, width = data["noisy"].shape
+        return taps.program(spec, X, y, (n, height, width), len(blocks))
     if spec.arrangements == "adaptive":
         from convexviz.core.neurons import NeuronProgram
 

@@ -14,10 +14,16 @@ def problem(spec: Spec, data: Arrays) -> Regression:
     """Rows, targets, weight decay and (for gated neurons) the gates of the one-block network.
 
     Raises:
-        SpecError: depth above one; descent trains what one convex program describes.
+        SpecError: a larger output kernel, or depth above one; descent trains what one convex
+            program describes.
     """
     if spec.blocks > 1:
         raise SpecError(f"descend trains one block, got blocks={spec.blocks}; use blocks=1")
+    if spec.output_kernel > 1:
+        raise SpecError(
+            f"descend trains a 1 x 1 output kernel, got output_kernel={spec.output_kernel}; "
+            "use output_kernel=1"
+        )
     X, y = regression(spec, data, ())
     gates = patterns_for(spec, X, 0).gates if spec.neurons == "gated" else None
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from convexviz.architectures import inputs
 from convexviz.core.network import Network
 from convexviz.core.patches import patches
+from convexviz.core.readout import Taps
 
 Image = Float[np.ndarray, "N h w"]
 
@@ -21,6 +22,7 @@ class DenoiserNetwork:
 
     Attributes:
         blocks: the two-layer networks on patches, in the order in which they are applied.
+        output_kernel: side of the second layer's kernel; its taps are row-major in a row of V.
         mean, scale: of the noisy training pixels; pixels are `(value - mean) / scale` inside.
     """
 
@@ -31,6 +33,7 @@ class DenoiserNetwork:
     bias: bool
     mean: float = 0.0
     scale: float = 1.0
+    output_kernel: int = 1
 
     @property
     def n_neurons(self) -> int:
@@ -51,9 +54,18 @@ class DenoiserNetwork:
         """The input of every block and, last, the output of the network; normalised units."""
         stages = [self.normalised(noisy)]
         for block in self.blocks:
-            out = block.predict(self.rows(stages[-1])).reshape(stages[-1].shape)
+            out = self.read(block, stages[-1]).reshape(stages[-1].shape)
             stages.append(stages[-1] + out if self.residual else out)
         return stages
+
+    def read(self, block: Network, stage: Image) -> Float[np.ndarray, "n 1"]:
+        """What a block's two layers make of its input, a value a pixel."""
+        out = block.predict(self.rows(stage))
+        if self.output_kernel == 1:
+            return out
+        n, height, width = stage.shape
+        taps = Taps((n, height, width), (self.output_kernel,) * 2, self.padding)
+        return taps.apply(out)
 
     def predict(self, noisy: Any) -> Image:
         """The denoised images, in the units of the noisy ones; any real (N, h, w).
@@ -74,4 +86,5 @@ class DenoiserNetwork:
         inputs.same_shape("noisy", images, "clean", target)
         stage = self.block_inputs(images)[-2]
         y = self.target(stage, self.normalised(target))
-        return self.blocks[-1].objective(self.rows(stage), y[:, None])
+        misfit = self.read(self.blocks[-1], stage)[:, 0] - y
+        return float(0.5 * np.sum(misfit**2)) + self.blocks[-1].penalty()

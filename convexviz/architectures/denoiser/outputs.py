@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures.base import Arrays, rng_of
-from convexviz.architectures.denoiser import quality
+from convexviz.architectures.denoiser import quality, taps
 from convexviz.architectures.denoiser.build import normalisation, patterns_for, regression
 from convexviz.architectures.denoiser.network import DenoiserNetwork
 from convexviz.architectures.denoiser.spec import Spec
@@ -35,18 +35,28 @@ def outputs(
     scalars: dict[str, float] = {}
     for t, (program, solution) in enumerate(zip(programs, solutions, strict=True), 1):
         prefix = "" if t == len(programs) else f"block{t}_"
-        kept = _weights(spec, program, solution.variables)
+        kept = _weights(spec, program, solution.variables) | dict(solution.records)
         weights |= {f"{prefix}{name}": array for name, array in kept.items()}
         weights |= witness(solution, prefix)
         if len(programs) > 1:
             scalars[f"block{t}_primal"] = solution.certificate.primal
             scalars[f"block{t}_dual"] = solution.certificate.dual
     pictures, numbers = derived(spec, data, weights)
+    numbers |= _patterns_of(spec, programs[-1])
     return weights | pictures, scalars | numbers | network_bounds(spec, data, revive(spec, weights))
+
+
+def _patterns_of(spec: Spec, program: Any) -> dict[str, float]:
+    """Over how many patterns a program with taps ranges; else the weights tell."""
+    if spec.output_kernel == 1 or spec.neurons == "gated" or not program.norm.n_patterns:
+        return {}
+    return {"n_patterns": float(program.norm.n_patterns)}
 
 
 def _weights(spec: Spec, program: Any, variables: np.ndarray) -> dict[str, np.ndarray]:
     """One block's weights, and for each neuron the gate whose pattern it has."""
+    if spec.output_kernel > 1:
+        return taps.weights(spec, program, variables)
     network = program.to_network(variables)
     kept = {"first_layer": network.first_layer, "second_layer": network.second_layer}
     if spec.arrangements != "adaptive":
@@ -80,6 +90,7 @@ def revive(spec: Spec, arrays: Arrays) -> DenoiserNetwork:
         spec.bias,
         float(mean),
         float(scale),
+        spec.output_kernel,
     )
 
 
@@ -112,6 +123,8 @@ def filters_in_use(network: DenoiserNetwork, stage: np.ndarray) -> dict[str, np.
     `denoised(p) = filters[pattern_map[p]] . patch(p) + filter_offset[pattern_map[p]]`, in
     normalised units and without the identity of a residual network (THEORY 2.4).
     """
+    if network.output_kernel > 1:
+        return taps.filters_in_use(network, stage)
     block, k = network.blocks[-1], network.kernel_size
     distinct, index = distinct_patterns(active(block, network.rows(stage)))
     paths = (block.first_layer * block.second_layer[:, 0]).T  # (m, d): one linear filter a neuron
@@ -149,6 +162,9 @@ def network_bounds(spec: Spec, data: Arrays, network: DenoiserNetwork) -> dict[s
     from convexviz.core import bounds
 
     X, y = regression(spec, data, network.blocks[:-1])
+    if spec.output_kernel > 1:
+        layers, images = network.blocks[-1], data["noisy"].shape
+        return {"network_bound": taps.network_bound(spec, X, y, images, layers)}
     residual = y - network.blocks[-1].predict(X)[:, 0]
     estimate = bounds.estimate_M(X, residual, rng_of(spec.seed, _ESTIMATE), _ESTIMATE_STARTS)
     return {
@@ -176,7 +192,12 @@ def recompute(
     for t in range(1, spec.blocks + 1):
         prefix = "" if t == spec.blocks else f"block{t}_"
         X, y = regression(spec, data, network.blocks[: t - 1])
-        certificate, norms = _certify(spec, X, y, arrays, prefix)
+        if spec.output_kernel > 1:
+            program: Any = taps.program(spec, X, y, data["noisy"].shape, t - 1)
+            certificate, norms = taps.certify(program, arrays, prefix)
+            numbers |= _patterns_of(spec, program)
+        else:
+            certificate, norms = _certify(spec, X, y, arrays, prefix)
         afresh[f"{prefix}group_norms"] = norms
         if f"{prefix}gates" in arrays:
             afresh[f"{prefix}gates"] = patterns_for(spec, X, t - 1).gates
@@ -185,7 +206,8 @@ def recompute(
             numbers[f"block{t}_dual"] = certificate.dual
     assert certificate is not None  # blocks >= 1
     pictures, more = derived(spec, data, arrays)
-    return certificate, afresh | pictures, numbers | more | network_bounds(spec, data, network)
+    bounds = network_bounds(spec, data, network)
+    return certificate, afresh | pictures, more | numbers | bounds
 
 
 def _certify(

@@ -16,6 +16,10 @@ def weights(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]
     Variables are (P, d) for gated neurons, (2, P, d) for ReLU neurons on given patterns (w adds,
     z subtracts), and (m, d + 1), sign last, for adaptive ones; zero groups are dropped.
     """
+    if spec.output_kernel > 1:
+        from convexviz.architectures.denoiser import taps
+
+        return taps.on_path(spec, arrays, variables)
     signs = np.ones(variables.shape[:-1])
     if spec.arrangements == "adaptive":
         variables, signs = variables[:, :-1], variables[:, -1]

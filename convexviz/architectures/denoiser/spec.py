@@ -108,7 +108,16 @@ class Spec(base.Spec):
             page_high=4,
         ),
     ] = 1
-    output_kernel: Annotated[int, Param("output kernel (odd)", 1, 15, on_page=False)] = 1
+    output_kernel: Annotated[
+        int,
+        Param(
+            "output kernel (odd)",
+            1,
+            15,
+            help="The second layer sees q by q hidden pixels: one output weight a tap.",
+            on_page=False,
+        ),
+    ] = 1
     seed: Annotated[int, Param("seed", 0, 2**31 - 1, help="Noise and gates are drawn from it.")] = 0
     tolerance: Annotated[
         float, Param("relative gap to reach", 1e-10, 0.1, log=True, on_page=False)
@@ -117,11 +126,9 @@ class Spec(base.Spec):
     def __post_init__(self) -> None:
         base.Spec.__post_init__(self)
         if self.output_kernel % 2 == 0:
-            raise SpecError(f"output_kernel must be odd, got {self.output_kernel}")
-        if self.output_kernel > 1:
             raise SpecError(
-                f"output_kernel must be 1 in this version, got {self.output_kernel}: a larger one "
-                "is a vector-output program with a nuclear norm"
+                f"output_kernel must be odd, got {self.output_kernel}; use "
+                f"{self.output_kernel - 1} or {self.output_kernel + 1}"
             )
         if self.neurons == "gated" and self.arrangements == "adaptive":
             raise SpecError(

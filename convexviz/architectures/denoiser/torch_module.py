@@ -23,6 +23,7 @@ def torch_module(network: DenoiserNetwork) -> tuple[str, Mapping[str, NDArray[An
         state |= _state(f"blocks.{index}", block, network)
     settings = {
         "KERNEL": network.kernel_size,
+        "OUTPUT_KERNEL": network.output_kernel,
         "CIRCULAR": network.padding == "circular",
         "RESIDUAL": bool(network.residual),
         "BIAS": bool(network.bias),
@@ -48,7 +49,8 @@ def _state(prefix: str, block: Network, network: DenoiserNetwork) -> dict[str, N
         state[f"{prefix}.{name}.weight"] = filters
         if network.bias:
             state[f"{prefix}.{name}.bias"] = columns[k * k].copy()
-    second = np.ascontiguousarray(block.second_layer.T)[:, :, None, None]
+    q = network.output_kernel
+    second = np.ascontiguousarray(block.second_layer).reshape(1, -1, q, q)
     state[f"{prefix}.second.weight"] = second
     return state
 
@@ -61,9 +63,9 @@ from torch.nn import functional
 # settings
 
 
-def pad(images):
-    """The border that keeps the size: offsets a - KERNEL // 2, for even kernels too."""
-    before, after = KERNEL // 2, KERNEL - 1 - KERNEL // 2
+def pad(images, side):
+    """The border that keeps the size: offsets a - side // 2, for even kernels too."""
+    before, after = side // 2, side - 1 - side // 2
     if not CIRCULAR:
         return functional.pad(images, (before, after, before, after))
     height, width = images.shape[-2:]
@@ -73,14 +75,14 @@ def pad(images):
 
 
 class Block(nn.Module):
-    """A k x k convolution, ReLU (or fixed gates), and a 1 x 1 convolution."""
+    """A convolution, ReLU (or fixed gates), and a convolution to one image."""
 
     def __init__(self, neurons):
         super().__init__()
         self.neurons = neurons
         if neurons:
             self.first = nn.Conv2d(1, neurons, KERNEL, bias=BIAS, dtype=torch.float64)
-            self.second = nn.Conv2d(neurons, 1, 1, bias=False, dtype=torch.float64)
+            self.second = nn.Conv2d(neurons, 1, OUTPUT_KERNEL, bias=False, dtype=torch.float64)
             if GATED:
                 self.gate = nn.Conv2d(1, neurons, KERNEL, bias=BIAS, dtype=torch.float64)
                 self.gate.requires_grad_(False)
@@ -88,11 +90,13 @@ class Block(nn.Module):
     def forward(self, images):
         if not self.neurons:
             return torch.zeros_like(images)
-        padded = pad(images)
+        padded = pad(images, KERNEL)
         linear = self.first(padded)
         if GATED:  # the boundary counts as active
-            return self.second(torch.where(self.gate(padded) >= 0, linear, 0.0))
-        return self.second(torch.relu(linear))
+            hidden = torch.where(self.gate(padded) >= 0, linear, 0.0)
+        else:
+            hidden = torch.relu(linear)
+        return self.second(pad(hidden, OUTPUT_KERNEL))
 
 
 class Model(nn.Module):

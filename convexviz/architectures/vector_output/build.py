@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 MAX_PATTERNS = 5000  # of a gated program: blocks of d by c each
 _GATES = 1  # the stream of an experiment's generator; 0 draws the data
-MAX_CONES = 1500  # beyond rank 4, where each is searched on its own: some seconds a search
-_SECONDS_A_CONE = 2e-3
-_SECONDS_A_CELL = {1: 1e-6, 2: 1e-6, 3: 1e-6, 4: 1.5e-6}  # of one search, measured
 
 
 def build(spec: Spec, data: Arrays, networks: tuple[Network, ...] = ()) -> AbstractConvexProgram:
@@ -107,7 +103,9 @@ def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
                 f"method={spec.method!r}; use one of them, or arrangements='all'"
             )
         return ChosenCones(X, patterns_for(spec, X))
-    return _every_cone(X.tobytes(), X.shape)
+    from convexviz.core.cone_norm import every_cone
+
+    return every_cone(X)
 
 
 def can_enumerate(X: Float[np.ndarray, "N d"]) -> bool:
@@ -116,33 +114,3 @@ def can_enumerate(X: Float[np.ndarray, "N d"]) -> bool:
 
     space = RowSpace.of(X)
     return space.rank <= MAX_RANK and count_cells(space) <= MAX_CELLS
-
-
-@lru_cache(maxsize=4)
-def _every_cone(content: bytes, shape: tuple[int, int]) -> DualNorm:
-    """Every cone of these rows: verifying, drawing and solving ask for the same ones.
-
-    Faces up to rank 4; beyond, one cone after another, where those are few and have few faces.
-    """
-    from convexviz.core.cone_norm import ChosenCones
-    from convexviz.core.dual_norm import AllFaces
-    from convexviz.core.faces import MAX_CELLS, MAX_RANK, RowSpace, count_cells
-
-    X = np.frombuffer(content).reshape(shape)
-    space = RowSpace.of(X)
-    count = count_cells(space)
-    if space.rank <= MAX_RANK and count <= MAX_CELLS:
-        return AllFaces(X)
-    if space.rank > MAX_RANK and count <= MAX_CONES:
-        norm = ChosenCones(X, arrangements.enumerate_all(X))
-        if norm.exact:
-            return norm
-    shown = f"{count:,}" if count < 10**12 else f"about 1e{int(math.log10(count))}"
-    searches = count * _SECONDS_A_CELL.get(space.rank, _SECONDS_A_CONE)
-    cost = f"some {searches:.2g} s a search and {count * 32 / 2**20:,.0f} MB"
-    limit = f"{MAX_CELLS:,} patterns in up to {MAX_RANK} dimensions"
-    raise SpecError(
-        f"arrangements='all' is exact for at most {limit}, and for {MAX_CONES:,} in more; these "
-        f"{shape[0]:,} rows of rank {space.rank} have up to {shown}: {cost}. Use arrangements="
-        "'adaptive' or 'sampled', method='gated' with arrangements='sampled', or fewer rows"
-    )

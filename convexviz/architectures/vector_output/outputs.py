@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures.base import Arrays
-from convexviz.architectures.proofs import strengthened
+from convexviz.architectures.proofs import replayed_cones, strengthened
 from convexviz.architectures.vector_output.build import build
 from convexviz.architectures.vector_output.data import is_one_hot
 from convexviz.architectures.vector_output.network import VectorNetwork
@@ -152,15 +152,9 @@ def recompute(
         proof = replayed(program, dict(arrays))
         R = arrays["relaxation_residual"]
         certificate = relaxation_certificate(program, variables, R, proof)
-    elif "cone_multipliers" in arrays:
-        from convexviz.solvers.cone_columns import proved_bound
-
-        primal = program.objective(variables)
-        table = arrays["cone_multipliers"]
-        dual = proved_bound(program, arrays["cone_residual"], table)[1]
-        certificate = Certificate(primal, min(dual, primal), program.norm.scope)
     else:
-        certificate = program.certify(variables)
+        kept = replayed_cones(program, variables, arrays)
+        certificate = program.certify(variables) if kept is None else kept
         if spec.arrangements == "adaptive":  # a kept proof may say more
             certificate = strengthened(certificate, program, arrays, variables=variables)
     numbers |= of_program(program, arrays) | bounds(spec, program, certificate, variables)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from convexviz.experiments.result import Result
 from convexviz.views.denoiser_payload import PLACES, notable, payload
+from convexviz.views.heroes import plain
 from convexviz.views.heroes.base import Hero
 from convexviz.views.inspector import inspector
 
@@ -19,7 +20,12 @@ _PIN = re.compile(r"(\d{1,4}),(\d{1,4})")
 
 
 def show(result: Result, index: int) -> int:
-    """Draw the inspector; pins live in the address."""
+    """Draw the inspector; pins live in the address.
+
+    It shows what a pixel's own patch does; with an output kernel, neighbours have a say.
+    """
+    if int(result.spec["output_kernel"]) > 1:
+        return plain.show(result, index)
     place = st.session_state.pop(WANTED, None)
     if place is not None:
         row, column = notable(result)[place]
