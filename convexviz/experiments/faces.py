@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from convexviz.datasets import portraits
 from convexviz.datasets.likeness import hundredths, nearest, nearest_table
-from convexviz.solvers import procogan
+from convexviz.solvers import procogan, procogan_published
 
 HELD_OUT = 17  # people, whose images nothing is learned from
 DRAWS, EACH = 16, 25  # sets of latents whose distances are measured, and faces in each
@@ -63,7 +63,9 @@ def draw_latents(count: int, rng: np.random.Generator) -> Float[np.ndarray, "r t
 
 
 def progressive(train: Float[np.ndarray, "n s s c"]) -> dict[str, NDArray[np.generic]]:
-    """Pictures of one set of latents after each stage, the directions kept, and F over beta."""
+    """Pictures of a few latents after each stage, the directions kept, and F over beta: of these
+    stages, and of the published schedule.
+    """
     kept = procogan.schedule(KEPT, SIDES, len(train), train.shape[3])
     stages = procogan.train(train, kept, np.random.default_rng(2))
     Z = np.random.default_rng(3).standard_normal((STRIP, stages.n_latents))
@@ -72,4 +74,11 @@ def progressive(train: Float[np.ndarray, "n s s c"]) -> dict[str, NDArray[np.gen
         for stage, made in zip(stages.stages, stages.sample(Z), strict=True)
     }
     checks = np.array([stage.f_over_beta for stage in stages.stages])
-    return {**pictures, "stage_kept": np.array(kept), "stage_f_over_beta": checks}
+    most = [min(k, len(train) - 2) for k in procogan_published.SCHEDULE]
+    published = procogan_published.run(train, np.random.default_rng(4), most)
+    return {
+        **pictures,
+        "stage_kept": np.array(kept),
+        "stage_f_over_beta": checks,
+        "published_f_over_beta": np.array([stage.f_over_beta for stage in published]),
+    }

@@ -147,7 +147,7 @@ def show(gallery: Gallery, data: str, options: Options, key: str) -> None:
     pairs = [gallery.closest(beta, values[DRAW], tile) for tile in values[ENDS]]
     nearest = [pair for pair in pairs if pair is not None]
     board.board(wgan_faces.panels(gallery, options, nearest), values, key=key)
-    st.caption(CREDITS[gallery.name])
+    st.caption(f"{CREDITS[gallery.name]} {gallery.note}")
 
 
 def arrays(own: Portraits, seed: int) -> dict[str, Any]:

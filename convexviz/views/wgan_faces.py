@@ -181,7 +181,7 @@ def _strips(gallery: Gallery) -> list[AbstractPanel]:
         return []
     labels = tuple(words for words, _ in gallery.stages)
     title = "Progressive: size, directions kept"
-    slot = Slot(id="stages", title=title, note=gallery.note, columns=12 if len(labels) > 6 else 6)
+    slot = Slot(id="stages", title=title, columns=12 if len(labels) > 6 else 6)
     return [
         strip(
             [picture for _, picture in gallery.stages],

@@ -34,7 +34,7 @@ def test_what_ships_of_the_faces_is_their_spectrum_and_measures() -> None:
     assert np.linalg.norm(turned, axis=1).max() < 0.02
     assert set(stored) == {
         "directions", "scale", "singular_values", "mean", "n_images", "latents", "nearest",
-        "held_out", "stage_kept", "stage_f_over_beta",
+        "held_out", "stage_kept", "stage_f_over_beta", "published_f_over_beta",
         *(f"stage_{side}" for side in (4, 8, 16, 32, 64)),
     }  # fmt: skip
     np.testing.assert_allclose(stored["stage_f_over_beta"], 1.0, atol=1e-8)
