@@ -47,6 +47,9 @@ def test_what_ships_tells_the_story_of_the_fifty_digits() -> None:
     assert test[49] == pytest.approx(0.301, abs=0.079)
     assert arrays["draws_closed_form"].mean() == pytest.approx(0.301, abs=0.079)
     assert (arrays["draws_dual"] <= arrays["draws_primal"] * (1 + 1e-12)).all()
+    runs, optimum = arrays["draws_adam_objective"], arrays["draws_optimum"]
+    assert (runs > optimum[: len(runs), None]).all()
+    assert (runs[:, -1] < 1.02 * optimum[: len(runs)]).all()
     adam = arrays["draws_adam_test_accuracy"]
     assert adam.max(axis=1).mean() > 0.78
     assert adam[:, -1].mean() < adam.max(axis=1).mean() - 0.3

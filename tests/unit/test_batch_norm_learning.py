@@ -11,6 +11,7 @@ import convexviz
 from convexviz.architectures.batch_norm.descend import problem
 from convexviz.architectures.batch_norm.parametrisations import whitened
 from convexviz.errors import SpecError
+from convexviz.experiments import precomputed, store
 from convexviz.experiments.run import Request, request
 
 OPTIONS: dict[str, Any] = {"width": 64, "steps": 400, "seeds": 1, "optimizer": "gd"}
@@ -125,3 +126,11 @@ def test_descent_on_a_cut_spectrum_trains_the_network_that_is_solved(fields: dic
     onto, mean = lift @ np.linalg.pinv(lift), result.data["X"].mean(axis=0)
     part = mean + (X - mean) @ onto
     np.testing.assert_allclose(runs.best.predict(X), runs.best.predict(part), atol=1e-9)
+
+
+def test_no_stored_descent_is_below_its_bound() -> None:
+    for name, _, file in precomputed.declared():
+        if name == "batch_norm":
+            result = store.read(file)
+            runs = result.arrays.get("descent_objectives")
+            assert runs is None or (runs >= result.certificate.dual * (1 - 1e-6)).all(), file.name

@@ -29,19 +29,20 @@ def beside(spec: Spec) -> dict[str, Any]:
 
     `draws_primal` is the network's objective and `draws_dual` what bounds every ReLU network's at
     that cut; `draws_closed_form` is the test accuracy of the closed form at the spec's own
-    weight decay. `draws_adam_*` are runs of Adam, one a draw, with their test accuracy
-    at the recorded steps. Nothing for other data sets, or where directions are cut already.
+    weight decay, and `draws_optimum` its objective. `draws_adam_*` are runs of Adam, one a draw,
+    with their test accuracy at the recorded steps. Nothing for other data sets, or where directions
+    are cut already.
     """
     if spec.dataset != "digit_classes" or spec.n_directions or spec.hidden_layers > 1:
         return {}
     found = np.zeros((4, DRAWS, len(CUTS)))
-    closed = np.zeros(DRAWS)
+    closed, optimum = np.zeros(DRAWS), np.zeros(DRAWS)
     for seed in range(DRAWS):
         own = replace(spec, seed=seed)
         rows = check(own, load(own))
         for place, k in enumerate(CUTS):
             found[:, seed, place] = cell(replace(own, weight_decay=WEIGHT_DECAY), rows, k)
-        closed[seed] = cell(own, rows, CUTS[-1])[3]
+        optimum[seed], _, _, closed[seed] = cell(own, rows, CUTS[-1])
     primal, dual, train, test = found
     return {
         "draws_n_directions": np.array(CUTS),
@@ -51,6 +52,7 @@ def beside(spec: Spec) -> dict[str, Any]:
         "draws_train_accuracy": train,
         "draws_test_accuracy": test,
         "draws_closed_form": closed,
+        "draws_optimum": optimum,
         **adam_runs(spec),
     }
 
