@@ -104,17 +104,20 @@ class _Reply:
         return best
 
     def _scales(self) -> Float[np.ndarray, " t"]:
+        # Where samples must shrink there is no limit to go by: weights are about right as given.
+        around = np.append(np.logspace(-3, 3, 49), 1.0)
         top = float(self.eigenvalues.max(initial=0.0))
         if top > 0:
             limit = float(self.price.min()) / top
             near = 1 - np.logspace(-15, -0.1, 75)
-            return limit * np.concatenate([[1.0], near, np.logspace(-6, -0.7, 20)])
+            far = limit * np.concatenate([[1.0], near, np.logspace(-6, -0.7, 20)])
+            return np.concatenate([far, around[around < limit]])
         # There is no limit: the bound is near a parabola, and this is about its maximiser.
         _, cross, pull = self.squares
         square = float((pull / self.price[:, None]).sum())
         slope = self.gain - 2 * float((cross / self.price[:, None]).sum())
         middle = slope / (2 * square) if square > 0 and slope > 0 else 0.0
-        return middle * np.linspace(0.0, 2.0, 41)
+        return np.concatenate([middle * np.linspace(0.0, 2.0, 41), around])
 
 
 def _summed(

@@ -116,7 +116,9 @@ def coordinates_with(
 ) -> Float[np.ndarray, "r d"]:
     """C with `C'e = total`, `C'C = second` and `C'S = cross`, as far as its rows allow."""
     reach = game.reach
-    known = [reach.ones[:, None]] if reach.ones.any() else []
+    # What the discriminator does not see is left free, and the solver's value of it means nothing.
+    sees_sum = game.discriminator.kind != "quadratic" or game.discriminator.bias
+    known = [reach.ones[:, None]] if sees_sum and reach.ones.any() else []
     products = [total[None]] if known else []
     if cross is not None:
         known.append(reach.start)

@@ -122,6 +122,21 @@ def test_any_discriminator_gives_a_bound(kind: str, start: np.ndarray | None) ->
     assert game.bound(Neurons(directions, weights)) == pytest.approx(value, rel=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["quadratic", "polynomial"])
+@pytest.mark.parametrize("size", [0.0, 0.1])
+@pytest.mark.parametrize("bias", [False, True])
+def test_noise_that_must_shrink_is_certified_too(kind: str, size: float, bias: bool) -> None:
+    """Samples that are larger than the real ones: the best critic's weights are all negative."""
+    data = {"X": size * X, "Z": Z, "G0": 2 * G0}
+    for generator in ("free", "linear"):
+        result = convexviz.solve(
+            "wgan", data=data, discriminator=kind, bias=bias, generator=generator,
+            penalty="displacement", weight_decay=0.3,
+        )  # fmt: skip
+        assert result.certificate.relative_gap < 1e-6
+        assert result.certificate.dual > 0.0
+
+
 def test_a_direction_longer_than_one_counts_as_one() -> None:
     game = GameProgram(X, 7, reach.free(7, 2), Discriminator("quadratic"), 0.4)
     U, v = np.array([[1.0, 0.0]]), np.ones(1)
