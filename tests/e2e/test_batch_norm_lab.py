@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_board_labs import APP, board_value, open_lab
+from tests.e2e.test_board_labs import APP, board_value, open_lab, place_of_point
 
 BOARDS = """(() => [...document.querySelectorAll('*')].map((e) => e.shadowRoot?.__app)
     .filter((app) => app?.panels))()"""
@@ -87,5 +87,13 @@ def test_points_on_a_line_are_moved_by_hand_and_keys_and_rescaled(page: Page, ap
     page.wait_for_function("location.search.includes('batch_norm.points=')")
     expect(notes.nth(1)).not_to_have_text(first[1])
     expect(page.locator(".cert")).to_contain_text("Proved")
+    before, held = notes.nth(2).inner_text(), board_value(page, "points")
+    x, y = place_of_point(page, 9)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + 40, steps=4)
+    page.mouse.up()
+    assert board_value(page, "points")[9][1] < held[9][1]
+    expect(notes.nth(2)).not_to_have_text(before)
     page.get_by_role("button", name="Reset").click()
     page.wait_for_function("!location.search.includes('batch_norm.')")
