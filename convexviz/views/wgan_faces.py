@@ -21,7 +21,7 @@ from convexviz.views.wgan_states import Array
 DRAW, ENDS, SHARE = "draw", "ends", "share"
 WORDS = {"faces": "face", "lfw": "face", "handwriting": "digit"}
 ENDS_FIRST = [0, 1]
-LOW_KEPT = 3  # the threshold is dragged between this many directions and all
+LOW_KEPT, FEW = 3, 12  # of more than a few directions, the threshold leaves at least three
 
 
 def panels(
@@ -40,7 +40,7 @@ def panels(
             count=len(gallery.latents),
             words=f"New {each}s",
             sweep=BETA,
-            stops=stops,
+            stops=stops[: len(stops) - LOW_KEPT + 1] if len(stops) > FEW else stops,
             sweep_words="Sweep β",
         ),
         _likeness(gallery, each),
@@ -78,6 +78,7 @@ def panels(
 
 def _spectrum(gallery: Gallery, each: str, stops: tuple[float, ...]) -> Spectrum:
     shown = gallery.squares[: len(stops) + 1]
+    offered = stops[: len(stops) - LOW_KEPT + 1] if len(stops) > FEW else stops
     return Spectrum(
         slot=Slot(
             id="spectrum",
@@ -89,9 +90,9 @@ def _spectrum(gallery: Gallery, each: str, stops: tuple[float, ...]) -> Spectrum
         variable=BETA,
         mode="threshold",
         words=("kept", "dropped"),
-        low=stops[0],
-        high=stops[max(len(stops) - LOW_KEPT, 0)],
-        stops=stops[: max(len(stops) - LOW_KEPT + 1, 1)],
+        low=offered[0],
+        high=offered[-1],
+        stops=offered,
         height=11,
         alt="Threshold beta on the variance by direction",
     )
@@ -123,7 +124,8 @@ def _grid(gallery: Gallery, each: str) -> Factors:
 
 
 def _likeness(gallery: Gallery, each: str) -> Likeness:
-    far = max(float(gallery.nearest.max()) / 100, float(gallery.held_out.max(initial=0.0)))
+    most = float(np.quantile(gallery.nearest, 0.999)) / 100  # a few far ones stand at the edge
+    far = max(most, float(gallery.held_out.max(initial=0.0)))
     near = min(float(gallery.nearest.min()) / 100, float(gallery.held_out.min(initial=far)))
     return Likeness(
         slot=Slot(id="likeness", title="Is anything remembered?", columns=6),
@@ -218,17 +220,19 @@ def question(gallery: Gallery, each: str) -> Quiz | None:
     made, unseen = gallery.nearest[0, at] / 100, gallery.held_out
     closer = int(np.sum(made < unseen.min()))
     options = ("Yes, some", "No, none")
+    fewer = np.median(gallery.nearest[0, at // 4]) / 100
+    blur = ""
+    if fewer < np.median(made):
+        blur = f" Blur brings them nearer: with {at // 4 + 1} directions the median is {fewer:.1f}."
+    verb = "is" if closer == 1 else "are"
     return Quiz(
         question=f"Does it copy? Is any of these {EACH} {each}s nearer to one it learned from than "
         f"any unseen {each} is?",
         options=options,
         answer=options[closer == 0],
-        why=f"**{closer}** of {EACH} are, at {made.min():.1f} against {unseen.min():.1f}. "
-        + (
-            "Blur is what makes them near: with fewer directions they come nearer still."
-            if closer
-            else f"Medians are {np.median(made):.1f} and {np.median(unseen):.1f}."
-        ),
+        why=f"With {at + 1} directions **{closer}** of {EACH} {verb}: they begin at "
+        f"{made.min():.1f}, median {np.median(made):.1f}; unseen ones at {unseen.min():.1f}, "
+        f"median {np.median(unseen):.1f}.{blur}",
     )
 
 

@@ -94,7 +94,7 @@ def test_distances_are_told_after_the_guess_and_space_sweeps(page: Page, app_url
     page.get_by_role("radio", name="Yes, some").check()
     page.get_by_role("button", name="Reveal").click()
     expect(covered).to_have_class("b-panel p-likeness")
-    expect(page.locator(".b-answer")).to_contain_text("of 25 are")
+    expect(page.locator(".b-answer")).to_contain_text("With 40 directions")
     beta = board_value(page, "beta")
     page.get_by_role("slider", name="Threshold beta").focus()
     page.keyboard.press("ArrowUp")

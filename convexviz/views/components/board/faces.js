@@ -138,7 +138,7 @@ function likenessPanel(app, panel) {
       drawText(context, words, 0, y - 0.7 * roles.rem, {fill: colour, size: 0.8125 * roles.rem, weight: 600, font: roles.font});
       values.forEach((value) => {
         context.beginPath();
-        context.arc(x.to(value), y, 4 * roles.k, 0, 7);
+        context.arc(x.to(Math.min(value, spec.xRange[1])), y, 4 * roles.k, 0, 7);
         Object.assign(context, {fillStyle: withAlpha(colour, 0.5), strokeStyle: colour, lineWidth: 1.2 * roles.k});
         if (role === 'convex') context.fill();
         else context.stroke();
