@@ -70,6 +70,11 @@ class ChosenCones(DualNorm):
         return Scope.RELU_NETWORK if complete else Scope.SAMPLED_PROGRAM
 
     @property
+    def arrangements(self) -> Arrangements:
+        """The patterns whose cones these are, and their gates."""
+        return self._arrangements
+
+    @property
     def exact(self) -> bool:
         return self._exact
 

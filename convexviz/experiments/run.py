@@ -14,6 +14,7 @@ from convexviz.core.solution import Solution, Status
 from convexviz.errors import SpecError
 from convexviz.experiments.provenance import device_name, provenance
 from convexviz.experiments.result import Result
+from convexviz.experiments.resume import fields_of, solution_from
 from convexviz.solvers.base import OnIteration, silent
 
 
@@ -65,13 +66,16 @@ def solve(
     data: Mapping[str, Any] | None = None,
     device: str = "cpu",
     on_iteration: OnIteration | None = None,
+    start: Result | None = None,
     **fields: Any,
 ) -> Result:
     """Solve the convex program of a network, certify it, and hand back the network.
 
     Always computes; nothing is read from or written to the store. `data=None` takes the spec's
     dataset. `on_iteration` receives a `Progress` and may raise `Cancelled`: the result then holds
-    the best point so far, with a bound that is still true.
+    the best point so far, with a bound that is still true. `start=` that result (saved and loaded
+    or not) goes on from there; data and fields that are not given are those of `start`, and only
+    weight decay and tolerance may differ.
 
     Raises:
         SpecError: an unknown parameter, a refused value, or values that do not fit together.
@@ -79,10 +83,12 @@ def solve(
     """
     if not (on_iteration is None or callable(on_iteration)):
         raise SpecError(f"on_iteration must be a function of a Progress, got {on_iteration!r}")
-    return run(request(architecture, data, fields, device), on_iteration or silent)
+    if start is not None:
+        data, fields = fields_of(start, architecture, data, fields)
+    return run(request(architecture, data, fields, device), on_iteration or silent, start)
 
 
-def run(asked: Request, report: OnIteration = silent) -> Result:
+def run(asked: Request, report: OnIteration = silent, start: Result | None = None) -> Result:
     """Build and solve every block, then collect; a solver's early stop is recorded, not hidden."""
     started = time.perf_counter()
     arch, spec = asked.arch, asked.spec
@@ -97,7 +103,10 @@ def run(asked: Request, report: OnIteration = silent) -> Result:
         programs.append(on_device(arch.build(spec, asked.arrays, networks), asked.device))
         ready = time.perf_counter()
         solver = arch.solver(spec, programs[-1]).on(asked.device)
-        solutions.append(solver.solve(programs[-1], on_iteration=report))
+        if start is None:
+            solutions.append(solver.solve(programs[-1], on_iteration=report))
+        else:
+            solutions.append(solution_from(start, asked, programs[-1], solver, report))
         solving += time.perf_counter() - ready
         if solutions[-1].status is Status.CANCELLED:
             asked = replace(asked, spec=cut_short(spec, len(solutions)))

@@ -13,7 +13,10 @@ from convexviz.solvers.base import AbstractSolver
 if TYPE_CHECKING:
     from convexviz.core.gated import GatedProgram
     from convexviz.core.loss_program import LossProgram
+    from convexviz.core.nuclear import NuclearProgram
     from convexviz.core.vector import VectorProgram
+
+LARGE = 2e9  # rows, gates, inputs and outputs multiplied: seconds for a step
 
 
 def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> AbstractSolver:
@@ -46,10 +49,7 @@ def choose(program: AbstractConvexProgram, tolerance: float, seed: int) -> Abstr
     elif isinstance(program, VectorProgram):
         found = _vector(program, tolerance, seed)
     elif isinstance(program, NuclearProgram):
-        from convexviz.solvers.nuclear_descent import NuclearDescent
-
-        nuclear = NuclearDescent(tolerance)
-        found = nuclear if nuclear.why_not(program) is None else None
+        found = _nuclear(program, tolerance)
     else:
         found = _normalised(program, tolerance)
     if found is None:
@@ -99,10 +99,25 @@ def _vector(program: VectorProgram, tolerance: float, seed: int) -> AbstractSolv
         from convexviz.solvers.free_neurons import FreeNeurons
 
         found = FreeNeurons(tolerance=tolerance, seed=seed)
+    elif not program.norm.exact:
+        from convexviz.solvers.cone_columns import ConeColumns
+
+        found = ConeColumns(tolerance)
     else:
         from convexviz.solvers.dual_newton import DualNewton
 
         found = DualNewton(tolerance=tolerance)
+    return found if found.why_not(program) is None else None
+
+
+def _nuclear(program: NuclearProgram, tolerance: float) -> AbstractSolver | None:
+    from convexviz.solvers.nuclear_descent import NuclearDescent
+    from convexviz.solvers.nuclear_steps import NuclearSteps
+
+    P, d, k = program.shape
+    found: AbstractSolver = NuclearDescent(tolerance)
+    if len(program.X) * P * d * k > LARGE:
+        found = NuclearSteps(tolerance=tolerance)
     return found if found.why_not(program) is None else None
 
 

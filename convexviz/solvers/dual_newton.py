@@ -72,6 +72,12 @@ class DualNewton(AbstractSolver):
         search.begin()
         return search.best, search.residual
 
+    def solve_from(
+        self, program: VectorProgram, start: Array, *, on_iteration: OnIteration = silent
+    ) -> Solution:
+        """Solve `program` starting with the neurons `start`."""
+        return _Search(program, self, Monitor(self.tolerance, on_iteration), start).run()
+
     def path(
         self,
         program: VectorProgram,

@@ -25,7 +25,7 @@ from convexviz.core.relu_data import lengths_of
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.errors import SpecError
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
 from convexviz.solvers.choose import choose
 
 if TYPE_CHECKING:
@@ -75,10 +75,20 @@ class FirstOrder(AbstractSolver):
             return f"it needs a smooth loss, got {program.loss.name}"
         return None
 
+    def solve_from(
+        self, program: Masked, start: Array, *, on_iteration: OnIteration = silent
+    ) -> Solution:
+        """Solve `program` starting at `start`."""
+        best = _Best(program, Monitor(self.tolerance, on_iteration))
+        best.offer(start)
+        return self._run(program, best)
+
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, GatedProgram | ReluProgram | LossProgram)
-        best = _Best(program, Monitor(self.tolerance, on_iteration))
-        steps = _Steps(program, self.device, self.precision)
+        return self._run(program, _Best(program, Monitor(self.tolerance, on_iteration)))
+
+    def _run(self, program: Masked, best: _Best) -> Solution:
+        steps = _Steps(program, self.device, self.precision, best.variables)
         check, taken = _FIRST_CHECK, 0
         while taken < self.max_iterations and not best.stop and steps.moves:
             count = min(check, self.max_iterations) - taken
@@ -128,7 +138,7 @@ class _Best:
 class _Steps:
     """The iterates on the device, in units where the entries of X and y are about 1."""
 
-    def __init__(self, program: Masked, device: str, precision: Precision) -> None:
+    def __init__(self, program: Masked, device: str, precision: Precision, start: Array) -> None:
         import torch
 
         squared = _squared(program)
@@ -145,7 +155,8 @@ class _Steps:
         self.moves = bool(np.isfinite(steepness) and steepness > 0.0)
         self.step = 1.0 / steepness if self.moves else 0.0
         shape = (self.signs, patterns.shape[1], squared.X.shape[1])
-        self.V = self.Z = torch.zeros(shape).to(self.features.X)
+        V = (start * (self.unit_X / self.unit_y)).reshape(shape)
+        self.V = self.Z = torch.as_tensor(V).to(self.features.X)
         self.t = 1.0
 
     def take(self, count: int) -> None:

@@ -51,6 +51,12 @@ class FreeNeurons(AbstractSolver):
             return f"it needs a smooth loss, got {program.loss.name}"
         return None
 
+    def solve_from(
+        self, program: VectorProgram, start: Array, *, on_iteration: OnIteration = silent
+    ) -> Solution:
+        """Solve `program` starting with the neurons `start`."""
+        return self._run(program, start, on_iteration)
+
     def path(
         self,
         program: VectorProgram,

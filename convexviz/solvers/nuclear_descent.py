@@ -37,6 +37,13 @@ class NuclearDescent(AbstractSolver):
     tolerance: float = 1e-6
     max_rounds: int = 200
 
+    def on(self, device: str) -> AbstractSolver:
+        if device == "cpu":
+            return self
+        from convexviz.solvers.nuclear_steps import NuclearSteps
+
+        return NuclearSteps(tolerance=self.tolerance, device=device)
+
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         if not isinstance(program, NuclearProgram):
             return f"it needs a NuclearProgram, got {type(program).__name__}"
@@ -47,6 +54,12 @@ class NuclearDescent(AbstractSolver):
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, NuclearProgram)
         return self._run(program, _Smooth(program), np.zeros(program.shape), on_iteration)
+
+    def solve_from(
+        self, program: NuclearProgram, start: Array, *, on_iteration: OnIteration = silent
+    ) -> Solution:
+        """Solve `program` starting at the blocks `start`."""
+        return self._run(program, _Smooth(program), start, on_iteration)
 
     def path(
         self,

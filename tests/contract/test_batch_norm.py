@@ -93,6 +93,11 @@ OTHERS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
         SIGNS,
         {"loss": "logistic", "arrangements": "adaptive", "tolerance": 1e-3},
     ),
+    "sampled, two outputs": (
+        B1,
+        one_hot(0, 1, 0, 1, 1, 0),
+        {"arrangements": "sampled", "n_gates": 6, "tolerance": 1e-3},
+    ),
     "gated, three outputs": (A2, one_hot(0, 1, 2, 0, 1, 2, 0), {"neurons": "gated"}),
     "gated, patches": (D1, [1, -1, 0.5, 2], {"neurons": "gated"}),
     "gated, cross-entropy": (A2, [0, 1, 2, 0, 1, 2, 0], {"neurons": "gated"} | CLASSES),

@@ -7,7 +7,7 @@ from convexviz.architectures.batch_norm.cost import seconds
 from convexviz.architectures.batch_norm.data import INPUTS, check, load
 from convexviz.architectures.batch_norm.descend import problem
 from convexviz.architectures.batch_norm.draws import beside
-from convexviz.architectures.batch_norm.outputs import derived, outputs, recompute
+from convexviz.architectures.batch_norm.outputs import derived, outputs, recompute, restarted
 from convexviz.architectures.batch_norm.parametrisations import PARAMETRISATIONS
 from convexviz.architectures.batch_norm.path import weights
 from convexviz.architectures.batch_norm.programs import build
@@ -20,16 +20,26 @@ CLOSED_FORM = {"dataset": "digit_classes", "weight_decay": 0.3}
 CUTS = tuple(
     {**CLOSED_FORM, "n_directions": k, "tolerance": 1e-3} for k in (15, 2, 5, 10, 20, 25, 30, 40)
 )
-# Where truncation fails: the signal is in the four smallest of sixteen directions.
-SMALL_DIRECTIONS = tuple(
-    {
-        "dataset": "signal_bottom",
-        "neurons": "gated",
-        "arrangements": "sampled",
-        "weight_decay": 0.5,
-        "n_directions": k,
-    }
+_GATED = {"neurons": "gated", "arrangements": "sampled"}
+# Where truncation helps, does not matter, and fails: the signal is in the four largest of sixteen
+# directions, in all of them, in the four smallest.
+SIGNALS = tuple(
+    {**_GATED, "dataset": f"signal_{where}", "weight_decay": 0.5, "n_directions": k}
+    for where in ("bottom", "top", "all")
     for k in (0, 4, 8, 12)
+)
+# Three labels in ten drawn anew: the small directions are what fits them.
+WRONG_LABELS = tuple(
+    {
+        **_GATED,
+        "dataset": "digit_classes",
+        "n_train": 600,
+        "label_noise": 0.3,
+        "weight_decay": 1.0,
+        "n_directions": k,
+        "tolerance": 1e-5,
+    }
+    for k in (12, 5, 20, 30, 0)
 )
 
 ARCHITECTURE = Architecture(
@@ -53,9 +63,10 @@ ARCHITECTURE = Architecture(
     beside=beside,
     parametrisations=PARAMETRISATIONS,
     smoke={"dataset": "toy", "arrangements": "all", "weight_decay": 0.1},
-    stored=(CLOSED_FORM, *CUTS, *SMALL_DIRECTIONS),
+    stored=(CLOSED_FORM, *CUTS, *SIGNALS),
     torch_module=torch_module,
     line="Batch norm hides a whitening. Made explicit, the spectrum can be cut where the noise "
     "begins.",
     seconds=seconds,
+    restarted=restarted,
 )

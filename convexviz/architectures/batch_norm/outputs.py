@@ -20,7 +20,7 @@ from convexviz.architectures.batch_norm.weights import (
     revive,
     to_neurons,
 )
-from convexviz.architectures.proofs import strengthened, witness
+from convexviz.architectures.proofs import replayed_cones, strengthened, witness
 from convexviz.core.free_norm import ascend
 from convexviz.core.loss_program import LossProgram
 from convexviz.core.losses import loss_named
@@ -50,6 +50,8 @@ def outputs(
     arrays |= witness(solutions[-1])
     if residual is not None and residual.ndim < 2:
         arrays["witness"] = residual
+    if isinstance(program, VectorProgram):  # what proves a bound over sampled cones
+        arrays |= dict(solutions[-1].records)
     pictures, numbers = derived(spec, data, arrays)
     return arrays | pictures, numbers | network_bound(spec, data, at, arrays)
 
@@ -62,7 +64,8 @@ def of_program(program: AbstractConvexProgram) -> dict[str, Any]:
         program = program.squared
     if isinstance(program, OrthonormalProgram):
         return {"class_outputs": program.T}
-    arrangement = getattr(program, "arrangements", None)
+    kept = program.norm if isinstance(program, VectorProgram) else program
+    arrangement = getattr(kept, "arrangements", None)
     if arrangement is None:
         return {}
     found = {"gates": arrangement.gates}
@@ -165,19 +168,27 @@ def recompute(
     program = program_of(spec, at)
     afresh |= of_program(program)
     variables = _variables(spec, at, arrays, afresh, program)
-    certificate = program.certify(variables)
+    replayed = replayed_cones(program, variables, arrays)
+    certificate = program.certify(variables) if replayed is None else replayed
     certificate = strengthened(certificate, program, arrays, variables=variables)
     if "witness" in arrays and isinstance(program, LossProgram):
         dual = max(certificate.dual, program.bound(arrays["witness"]))
         certificate = replace(certificate, dual=min(dual, certificate.primal))
     norms = group_norms(spec, afresh, variables)
-    if "class_outputs" not in afresh and "gates" not in afresh:
+    if isinstance(program, NeuronProgram | VectorProgram):
         width = at.features.shape[-1]
         norms = np.linalg.norm(variables[:, :width], axis=1)
         norms = norms * np.linalg.norm(variables[:, width:], axis=1)
     pictures, numbers = derived(spec, data, arrays)
     found = {"group_norms": norms, **pictures}
     return certificate, afresh | found, numbers | network_bound(spec, data, at, arrays)
+
+
+def restarted(
+    spec: Spec, data: Arrays, weights: Arrays, program: AbstractConvexProgram
+) -> np.ndarray:
+    """The variables of `program`, built on these data, that the weights of a result mean."""
+    return _variables(spec, setting(spec, data), weights, of_program(program), program)
 
 
 def _variables(

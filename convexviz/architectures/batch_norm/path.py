@@ -28,7 +28,7 @@ def weights(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]
         neurons = neurons_of(variables, arrays["class_outputs"], spec.weight_decay)
         norms = np.linalg.norm(variables, axis=1)
         return fixed | from_neurons(arrays, neurons) | {"group_norms": norms}
-    if "gates" not in arrays:
+    if spec.neurons == "relu" and variables.ndim == 2:
         width = arrays["whitening"].shape[1] + 1
         first, second = balanced(variables[:, :width], variables[:, width:])
         neurons = Network(np.ascontiguousarray(first.T), second, spec.weight_decay)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from convexviz.architectures.base import Arrays
@@ -44,15 +42,13 @@ def program_of(spec: Spec, at: Setting) -> AbstractConvexProgram:
         raise SpecError(f"hidden_layers={spec.hidden_layers} {why_no_closed_form(spec, at)}")
     if spec.position == "after":
         return _after(spec, at)
-    free = spec.arrangements == "adaptive" and not are_few(at)
+    free = spec.arrangements == "adaptive"
     other_loss = spec.loss != "squared"
     if at.targets.shape[1] > 1 or at.features.ndim > 2 or (free and other_loss):
         return _vector(spec, at)
     y = np.ascontiguousarray(at.targets[:, 0])
     if free:
         return NeuronProgram(at.features, y, spec.weight_decay)
-    if spec.arrangements == "adaptive":
-        spec = replace(spec, arrangements="all")
     kind = GatedProgram if spec.neurons == "gated" else ReluProgram
     program = kind(at.features, y, patterns_for(spec, at), spec.weight_decay)
     return program if spec.loss == "squared" else LossProgram(program, loss)
@@ -64,7 +60,8 @@ def _vector(spec: Spec, at: Setting) -> AbstractConvexProgram:
     The dual norm is exact over all faces up to rank 4 where that is asked for or soon done, and
     bounded from above beyond.
     """
-    from convexviz.core.dual_norm import AllFaces
+    from convexviz.core.cone_norm import ChosenCones
+    from convexviz.core.dual_norm import AllFaces, DualNorm
     from convexviz.core.faces import MAX_RANK
     from convexviz.core.free_norm import FreeNorm
     from convexviz.core.nuclear import NuclearProgram
@@ -80,10 +77,8 @@ def _vector(spec: Spec, at: Setting) -> AbstractConvexProgram:
             rows, at.targets, patterns_for(spec, at), spec.weight_decay, readout, loss
         )
     if spec.arrangements == "sampled":
-        raise SpecError(
-            "arrangements='sampled' takes one output and rows X (n, d); for several outputs or "
-            "patches use 'adaptive', or 'all' with at most 3 directions"
-        )
+        norm: DualNorm = ChosenCones(rows, patterns_for(spec, at))
+        return VectorProgram(rows, at.targets, spec.weight_decay, norm, readout, loss)
     if spec.arrangements == "all" and width > MAX_RANK:
         raise SpecError(
             f"arrangements='all' with several outputs or patches enumerates faces up to "

@@ -1,0 +1,79 @@
+"""Go on where an earlier solve ended: cancelled, out of iterations, or at a coarser tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from convexviz.core.program import AbstractConvexProgram
+from convexviz.core.solution import Solution
+from convexviz.errors import SpecError
+from convexviz.experiments.result import Result
+from convexviz.solvers.base import AbstractSolver, OnIteration, silent
+
+FREE = ("weight_decay", "tolerance")  # what may differ from the earlier solve
+
+
+@runtime_checkable
+class StartsAnywhere(Protocol):
+    """A solver that can be started at a point."""
+
+    def solve_from(
+        self, program: Any, start: np.ndarray, *, on_iteration: OnIteration = silent
+    ) -> Solution: ...
+
+
+def fields_of(
+    start: Result, architecture: str, data: Mapping[str, Any] | None, fields: Mapping[str, Any]
+) -> tuple[Mapping[str, Any] | None, dict[str, Any]]:
+    """Data and fields of the solve that goes on: the earlier ones where none are given.
+
+    Raises:
+        SpecError: `start` is of another architecture, or means another program.
+    """
+    if not isinstance(start, Result):
+        raise SpecError(f"start must be a Result of an earlier solve, got {type(start).__name__}")
+    if start.architecture != architecture:
+        raise SpecError(
+            f"start is a result of {start.architecture!r}, not of {architecture!r}; "
+            "give one of the same architecture"
+        )
+    for name, value in fields.items():
+        if name in start.spec and name not in FREE and start.spec[name] != value:
+            raise SpecError(
+                f"start was solved with {name}={start.spec[name]!r}, got {name}={value!r}; only "
+                f"{' and '.join(FREE)} may differ from it"
+            )
+    if data is None and start.spec.get("dataset") == "given":
+        if not start.data:
+            raise SpecError("start does not hold its data, which were too large; pass data again")
+        data = start.data
+    return data, {**start.spec, **fields}
+
+
+def solution_from(
+    start: Result,
+    asked: Any,
+    program: AbstractConvexProgram,
+    solver: AbstractSolver,
+    report: OnIteration,
+) -> Solution:
+    """The solver's solution, started at what `start` came to.
+
+    Raises:
+        SpecError: other data, or a kind of program that is solved from the beginning only.
+    """
+    found = asked.about()["data_sha256"]
+    if found != start.provenance["data_sha256"]:
+        raise SpecError("start was solved on other data; pass the same arrays, or no start")
+    if asked.arch.restarted is None or not isinstance(solver, StartsAnywhere):
+        raise SpecError(
+            f"a solve of {asked.arch.name} by {type(solver).__name__} cannot be gone on with; "
+            "solve it without start"
+        )
+    if why := solver.why_not(program):
+        raise SpecError(f"{type(solver).__name__} cannot solve this program: {why}")
+    point = asked.arch.restarted(asked.spec, asked.arrays, start.arrays, program)
+    return solver.solve_from(program, point, on_iteration=report)
