@@ -116,7 +116,7 @@ class ChosenCones(DualNorm):
         rows = self._space.rows
         outer = (G[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
         masks = self._arrangements.patterns.T.astype(np.float64)
-        out: Array = (masks @ outer).reshape(-1, G.shape[1], rows.shape[1])
+        out: Array = (masks @ outer).reshape(len(masks), G.shape[1], rows.shape[1])
         return out
 
     def search(

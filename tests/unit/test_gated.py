@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convexviz.core.arrangements import sample
+from convexviz.core.arrangements import enumerate_all, sample
 from convexviz.core.gated import GatedProgram
 from convexviz.core.solution import Scope, Status
 from convexviz.errors import DataError, IncompatibleSolver, NotConverged, SpecError
@@ -210,3 +210,16 @@ def test_a_kernel_of_many_rows_is_refused():
     assert GatedPath().why_not(p) is None
     with pytest.raises(IncompatibleSolver, match="6,000"):
         GatedWide().solve(p)
+
+
+@pytest.mark.parametrize("weight_decay", [1e-1, 1e-3, 1e-5])
+def test_a_linear_target_is_solved_where_every_residual_is_as_small_as_the_weight_decay(
+    weight_decay,
+):
+    X = np.random.default_rng(0).standard_normal((10, 3))
+    a = enumerate_all(X)
+    p = GatedProgram(X, X @ [0.9, 0.0, 0.1], a, weight_decay)
+    solution = GatedWide(tolerance=1e-6).solve(p)
+    assert solution.status is Status.OPTIMAL
+    linear = weight_decay * np.linalg.norm([0.9, 0.0, 0.1])  # two complementary patterns: twice it
+    assert solution.certificate.dual <= 2 * linear
