@@ -1,4 +1,6 @@
-"""How long the denoiser lab takes to answer a hand, in Chromium: `python benchmarks/interface.py`.
+"""How long a lab takes to answer a hand, in Chromium: `python benchmarks/interface.py [--faces]`.
+
+With `--faces` only the threshold over 25 faces is dragged, for four seconds.
 
 Prints median, 95th percentile and count beside the goal. Hover and slider are answered in the
 browser (`handler`: what our script takes; `frame`: from the event to the painted frame); a click
@@ -6,6 +8,7 @@ goes to the server and back. A first paint is measured from the navigation to th
 a fresh profile everything is loaded and compiled anew, later it comes from the browser's cache.
 """
 
+import argparse
 import os
 import socket
 import statistics
@@ -73,6 +76,33 @@ FIGURE = """async (title) => {
         await new Promise((done) => requestAnimationFrame(done));
     }
     return performance.now() - start; }"""
+
+# The threshold dragged down and up again, a step an animation frame; intervals and drawing times.
+DRAG = """async () => {
+    const app = [...document.querySelectorAll('*')].map((e) => e.shadowRoot?.__app)
+        .find((each) => each?.panels);
+    const of = (id) => app.panels.find((panel) => panel.spec.id === id);
+    const {canvas} = of('spectrum'), box = canvas.getBoundingClientRect(), out = [];
+    canvas.setPointerCapture = () => {};
+    const send = (type, share) => canvas.dispatchEvent(new PointerEvent(type, {bubbles: true,
+        pointerId: 1, clientX: box.left + box.width / 2, clientY: box.top + share * box.height}));
+    let start, last;
+    send('pointerdown', 0.8);
+    await new Promise((done) => {
+        const tick = (time) => {
+            start ??= time;
+            const {held} = of('faces');
+            if (last) out.push([time - last, Number(app.box.dataset.frameMs), held.redrawn]);
+            last = time;
+            const way = (time - start) / 4000;
+            if (way >= 1) return done();
+            send('pointermove', 0.8 - 0.6 * (1 - Math.abs(1 - 2 * way)));
+            return requestAnimationFrame(tick);
+        };
+        requestAnimationFrame(tick);
+    });
+    send('pointerup', 0.5);
+    return out; }"""
 
 
 @contextmanager
@@ -175,15 +205,35 @@ def measure(browser: Browser, url: str) -> None:
     line("figure chosen, until it is drawn", [page.evaluate(FIGURE, t) for t in titles], "200")
 
 
+def drag_faces(browser: Browser, url: str) -> None:
+    """Frames a second while the threshold over 25 faces of 64 x 64 x 3 is dragged."""
+    page = browser.new_page(**LOOK)
+    drawn = ".board[data-ready] [data-panel=faces] canvas"
+    seconds_to(page, f"{url}/wgan?wgan.dataset=faces", drawn)
+    page.wait_for_timeout(3000)  # the same game is being solved for the figures below
+    page.evaluate(DRAG)
+    gaps, drawing, redrawn = columns(page.evaluate(DRAG))
+    seconds = sum(gaps) / 1000
+    print(f"{len(gaps) / seconds:.1f} frames a second over {seconds:.1f} s, goal 30")
+    line("between two frames", gaps, "33")
+    line("drawing", drawing, "33")
+    line("directions drawn again a frame, of 100", redrawn, "-")
+
+
 def main() -> None:
     """Serve, measure, stop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faces", action="store_true", help="only the faces")
+    only = parser.parse_args().faces
     with server() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET.split())
         print(f"Chromium {browser.version}, headless, 1440 x 900; {os.cpu_count()} cores, ", end="")
         print(f"load {os.getloadavg()[0]:.1f}")
         print(f"{'milliseconds':44}{'median':>9}{'p95':>9}{'n':>6}   goal")
         try:
-            measure(browser, url)
+            if not only:
+                measure(browser, url)
+            drag_faces(browser, url)
         finally:
             browser.close()
 

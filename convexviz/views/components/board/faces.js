@@ -47,17 +47,18 @@ function betweenPanel(app, panel) {
   const draw = () => {
     const source = sourceOf(app, panel);
     grid.classList.toggle('b-smooth', source.spec.channels === 3);
-    const {k} = source.held;
-    const latents = latentsOf(source);
-    const gains = gainsOf(source);
+    if (!source.held.sums) source.draw();
+    const {sums} = source.held;
+    const {mean} = source.arrays;
     const [a, b] = app.values[panel.spec.ends];
     const share = app.values[panel.spec.variable];
     const angle = share * Math.PI / 2;
     const ways = [[1, 0], [Math.cos(angle), Math.sin(angle)], [0, 1]];
     ways.forEach(([left, right], i) => {
-      const latent = (j) => left * latents[a * k + j] + right * latents[b * k + j];
+      // All is linear in the latents: what lies between is a blend of the two tiles.
+      const blend = mean.map((m, q) => m + left * (sums[a][q] - m) + right * (sums[b][q] - m));
       const canvas = grid.children[i].firstChild;
-      paintSum(canvas, source, pictureOf(source, gains, latent));
+      paintSum(canvas, source, blend);
       canvas.setAttribute('aria-label', ['face A', `${Math.round(100 * share)} % of the way`, 'face B'][i]);
     });
     const words = ['A', `${Math.round(100 * share)} % of the way`, 'B'];

@@ -157,8 +157,13 @@ function drawFactors(panel, seen = SEEN) {
   }
   for (const i of changed) drawn[i] = gains[i];
   clearTimeout(panel.settling);  // what was too little to see adds up: drawn once the hand rests
-  if (left > 0) panel.settling = setTimeout(() => drawFactors(panel, 0), SETTLE_MS);
+  if (left > 0) panel.settling = setTimeout(() => settleFactors(panel), SETTLE_MS);
   writeTiles(panel);
+}
+
+function settleFactors(panel) {
+  drawFactors(panel, 0);
+  if (panel.spec.ends) requestDraw(panel.app, [panel.spec.ends]);
 }
 
 /** The number under each tile, and which two are chosen. */
