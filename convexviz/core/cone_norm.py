@@ -114,7 +114,7 @@ class ChosenCones(DualNorm):
 
     def _forms(self, G: Array) -> Array:
         rows = self._space.rows
-        outer = (G[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+        outer = (G[:, :, None] * rows[:, None, :]).reshape(len(rows), G.shape[1] * rows.shape[1])
         masks = self._arrangements.patterns.T.astype(np.float64)
         out: Array = (masks @ outer).reshape(len(masks), G.shape[1], rows.shape[1])
         return out

@@ -132,7 +132,7 @@ def readout_matrix(
     raw = np.zeros((N, k, r, k))
     raw[:, np.arange(k), :, np.arange(k)] = masked[None]
     out = program.readout.apply(raw.reshape(N, k, r * k))
-    return out.reshape(-1, r * k)
+    return out.reshape(out.shape[0] * out.shape[1], r * k)
 
 
 def _loss(program: VectorProgram, fit: cp.Expression) -> cp.Expression:

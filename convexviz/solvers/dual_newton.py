@@ -11,7 +11,7 @@ saddles and walls between cones; here the search chooses the cones anew at every
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -34,6 +34,7 @@ _POLISH = 1e-3  # relative gap from which the neurons themselves may be moved
 _VIOLATED = 1e-3
 _HALVINGS = 12
 _STALLED = 4  # steps without progress
+_DECADES, _FEW = 8, 40  # of weight decay that are gone through, and steps in each
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,27 @@ class DualNewton(AbstractSolver):
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, VectorProgram)
-        return _Search(program, self, Monitor(self.tolerance, on_iteration)).run()
+        monitor = Monitor(self.tolerance, on_iteration)
+        found = _Search(program, self, monitor).run()
+        if found.status is not Status.MAX_ITERATIONS:
+            return found
+        again = _Search(program, self, monitor, self._approached(program)).run()
+        better = again.certificate.relative_gap < found.certificate.relative_gap
+        return again if better else replace(found, objectives=again.objectives)
+
+    def _approached(self, program: VectorProgram) -> Array | None:
+        """A network of a weight decay a little larger, itself approached from above.
+
+        Where weight decay is tiny the residual is too, and says little until one is near.
+        """
+        top, beta = program.beta_max, program.weight_decay
+        steps = min(int(np.log10(max(top / beta, 1.0))), _DECADES)
+        warm: Array | None = None
+        for step in range(steps, 0, -1):
+            at = program.with_weight_decay(beta * 10.0**step)
+            few = DualNewton(max(self.tolerance, 1e-6), _FEW)
+            warm = _Search(at, few, Monitor(few.tolerance), warm).run().variables
+        return warm
 
     def refined(
         self, program: VectorProgram, start: Array, *, on_iteration: OnIteration = silent

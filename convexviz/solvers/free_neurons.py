@@ -27,6 +27,7 @@ _ASCENT = 60
 _ADDED = 20  # neurons at a time
 _SMALL = 0.05  # of the usual size: how a new neuron starts
 _ALIKE = 0.999  # cosine above which two directions are one
+_ROUNDING = 1e-14
 _NEGLIGIBLE = 1e-7  # of the largest neuron
 
 
@@ -84,8 +85,14 @@ class FreeNeurons(AbstractSolver):
         monitor = Monitor(self.tolerance, on_iteration)
         rng = np.random.default_rng([self.seed, 5])
         variables = _wide(program, rng) if start is None else start
+        none = variables[:0]
+        if (
+            zero := program.certify(none)
+        ).relative_gap <= _ROUNDING:  # the penalty outweighs the data
+            monitor.record(zero)
+            return _solution(none, zero, monitor)
         best: tuple[Array, Certificate] | None = None
-        new = variables[:0]
+        new = none
         for _ in range(self.max_iterations):
             variables = _trained(program, np.vstack([variables, new]), monitor)
             certificate = program.certify(variables)

@@ -200,6 +200,54 @@ def test_bad_input_is_refused_in_one_line(data: Any, fields: dict[str, Any], wor
     assert "\n" not in str(refused.value)
 
 
+ODD: dict[str, tuple[Any, Any]] = {
+    "zero rows": (np.zeros((4, 2)), np.ones((4, 2))),
+    "zero targets": (RNG.standard_normal((4, 2)), np.zeros((4, 2))),
+    "one row": ([[1, 2]], [[1, 0]]),
+    "one output": (RNG.standard_normal((4, 2)), np.array([[1], [-1], [2], [0]])),
+    "twice, with other targets": (np.ones((4, 2)), np.diag([1.0, 2.0, 3.0, 4.0])[:, :3]),
+    "opposite rows": (np.array([[1.0, 2.0], [-1.0, -2.0]]), np.eye(2)),
+}
+
+
+# Every pattern, sampled, gated and the relaxation, on six data sets; compiled code is loaded.
+@pytest.mark.parametrize("name", ODD)
+def test_odd_data_have_the_right_answer_in_every_method(name: str) -> None:
+    X, Y = ODD[name]
+    values = []
+    for fields in (
+        {}, {"method": "copositive"}, {"arrangements": "adaptive"},
+        {"arrangements": "sampled", "n_gates": 3}, {"method": "gated"},
+    ):  # fmt: skip
+        result = convexviz.solve(
+            "vector_output", data={"X": X, "Y": Y}, weight_decay=0.1, tolerance=1e-6, **fields
+        )
+        assert result.status == "optimal", fields
+        objective = result.scalars["network_objective"]
+        assert objective == pytest.approx(result.certificate.primal, rel=1e-9)
+        values.append(objective)
+    assert values[1:3] == pytest.approx(values[:1] * 2, rel=2e-6)  # twice the tolerance
+    assert values[3] >= values[0] * (1 - 2e-6)  # fewer patterns
+
+
+def test_a_penalty_that_outweighs_the_data_leaves_no_neuron_in_any_method() -> None:
+    for fields in (
+        {}, {"method": "copositive"}, {"arrangements": "sampled"}, {"method": "frank_wolfe"},
+        {"method": "gated"},
+    ):  # fmt: skip
+        result = convexviz.solve("vector_output", data=ROWS, weight_decay=1e4, **fields)
+        assert result.scalars["n_neurons"] == 0, fields
+        assert result.certificate.gap <= 1e-12
+    data = {"X": RNG.standard_normal((6, 7)), "Y": RNG.standard_normal((6, 2))}
+    result = convexviz.solve("vector_output", data=data, weight_decay=1e4, arrangements="adaptive")
+    assert result.scalars["n_neurons"] == 0
+
+
+def test_tiny_weight_decay_is_approached_from_above() -> None:
+    result = convexviz.solve("vector_output", data=ROWS, weight_decay=1e-6, tolerance=1e-4)
+    assert result.status == "optimal"
+
+
 def test_golden_values_come_out_of_the_public_call() -> None:
     for name in ("p3.A1", "p3.B2"):
         golden = GOLDEN[name]
