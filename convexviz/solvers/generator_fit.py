@@ -110,8 +110,10 @@ def _least_nuclear(Z: np.ndarray, target: np.ndarray, multipliers: np.ndarray) -
 
 def _corrected(H: np.ndarray, second: np.ndarray, G: np.ndarray, kind: str) -> np.ndarray:
     """The second layer with the least change that makes the samples exactly."""
-    for _ in range(2):
-        second = second + np.linalg.pinv(H) @ (G - H @ second)
+    # Neurons that are the same but for rounding must not be told apart to mend rounding.
+    inverse = np.linalg.pinv(H, rcond=1e-7)
+    for _ in range(3):
+        second = second + inverse @ (G - H @ second)
     missed = float(np.linalg.norm(G - H @ second))
     if missed > EXACT * float(np.linalg.norm(G)):
         raise SpecError(

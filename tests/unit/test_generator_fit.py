@@ -47,3 +47,11 @@ def test_a_game_with_a_two_layer_generator_is_certified_and_makes_its_samples(
     assert result.arrays["generator_bound"][0] <= result.scalars["generator_penalty"] * (1 + 1e-9)
     run = convexviz.descend("wgan", data=data, generator=generator, weight_decay=0.5, steps=20)
     assert np.isfinite(run.records["lower_bound"]).all()
+
+
+def test_outputs_that_share_a_neuron_do_not_blow_up_rounding() -> None:
+    """Two columns made by one square each: the least weights are |0.4| + |-0.2|, to the bound."""
+    Z = np.hstack([np.random.default_rng(0).standard_normal((6, 3)), np.ones((6, 1))])
+    fitted = fit(Z, np.ones((6, 1)) * np.array([[0.4, -0.2]]), "square")
+    assert fitted.penalty == pytest.approx(0.6, rel=1e-7)
+    assert fitted.bound == pytest.approx(0.6, rel=1e-6)

@@ -39,7 +39,7 @@ def weights_of(
     spec: Spec, data: Arrays, game: GameProgram, variables: np.ndarray
 ) -> dict[str, Any]:
     """What a point of the game is made of; a generator of two layers is fitted to its samples."""
-    neurons = game.neurons(variables)
+    neurons = game.neurons(variables).unit()
     kept: dict[str, Any] = {
         "discriminator_directions": np.array(neurons.directions.T),
         "discriminator_weights": np.array(neurons.weights),
