@@ -80,13 +80,16 @@ def _turns(
     references: list[Mapping[str, Any]] = []
     if np.isfinite(whole.test):
         words = "the optimum itself" if race.bound is None else "every direction, gap open"
-        references.append({"y": whole.test, "words": words, "role": "convex", "above": False})
+        references.append({"y": whole.test, "words": words, "role": "convex"})
     tested = [cut for cut in cuts if cut.k != whole.k and np.isfinite(cut.test)]
     sign = 1 if race.classes else -1
     best = max(tested, key=lambda cut: sign * cut.test, default=None)
     if best is not None and sign * best.test > sign * whole.test:
         words = f"cut at k = {best.k}"
         references.append({"y": best.test, "words": words, "role": "convex"})
+    top = max((line["y"] for line in references), default=0.0)
+    one = len(references) == 1  # a word above the upper line, and one below the lower
+    references = [{**line, "above": not one and line["y"] == top} for line in references]
     series = list(_starts(race, race.tested))
     if "baseline_plain_step" in plain:
         x = np.asarray(plain["baseline_plain_step"], dtype=float) + 1.0
