@@ -55,9 +55,10 @@ def _hidden(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
     rows: Array, owner: Array, touching: Array, u: Array, G: Array, hidden: Array, image: Array
 ) -> None:  # pragma: no cover - compiled
     """`(Xu)_+` with exact zeros on the hyperplanes that u touches, and `G'(Xu)_+`."""
+    linear = rows @ u  # one product: a dot a row costs ten times as much
     for i in range(len(rows)):
-        if owner[i] >= 0 and not touching[owner[i]]:
-            hidden[i] = max(rows[i] @ u, 0.0)
+        if owner[i] >= 0 and linear[i] > 0.0 and not touching[owner[i]]:
+            hidden[i] = linear[i]
             for a in range(len(image)):
                 image[a] += hidden[i] * G[i, a]
 
@@ -88,7 +89,8 @@ def _slopes(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
         if owner[i] < 0:
             continue
         if hidden[i] > 0.0 or (touching[owner[i]] and scale[i] < 0.0):
-            w += Gg[i] * rows[i]
+            for t in range(len(w)):
+                w[t] += Gg[i] * rows[i, t]
     return w
 
 
