@@ -42,6 +42,7 @@ def show(name: str) -> None:
     tools = frame.heading(arch.title, hero.says() if hero.says else hero.sentence)
     with tools:
         wanted, exported = toolbar(arch)
+    said = st.container()  # always there: what comes after it keeps its place on the page
     result, found = None, None
     ahead = isinstance(wanted, Wanted) and hero.ahead()
     if isinstance(wanted, Wanted):
@@ -52,7 +53,8 @@ def show(name: str) -> None:
             result = found
             _solving(wanted, result)
     if not ready.is_ready(arch) and isinstance(wanted, Wanted) and _is_live(wanted):
-        ready.notice(arch, awaited=found is _Soon.SOON)
+        with said:
+            ready.notice(arch, awaited=found is _Soon.SOON)
     if isinstance(wanted, str):
         st.error(literal(wanted))
     shown = result or _last(arch)

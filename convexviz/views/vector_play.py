@@ -104,7 +104,7 @@ def panels(result: Result) -> list[AbstractPanel]:
         ),
         Curves(
             slot=Slot(id="gap", title="Gap of the constrained problem", area="below"),
-            series=(Series(x=x, y=gaps, role="convex", words="Frank–Wolfe", width=2.5, at=0.3),),
+            series=(Series(x=x, y=gaps, role="convex", words="Frank–Wolfe", width=2.5, at=0.12),),
             cursor=STEP,
             cursor_at=tuple(float(k) for k in shown),
             drag=True,

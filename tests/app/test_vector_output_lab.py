@@ -6,7 +6,7 @@ import pytest
 from convexviz import architectures
 from convexviz.experiments import precomputed, starts, store
 from convexviz.experiments.result import Result
-from convexviz.views import points
+from convexviz.views import points, vector_pictures
 from convexviz.views.heroes.vector_output import EXAMPLES
 from tests.app.boards import clean, sent, visit
 from tests.app.conftest import Clerk
@@ -122,6 +122,37 @@ def test_a_block_costs_at_least_its_nuclear_norm_and_all_of_them_what_the_neuron
     assert all(row["value"] >= row["second"] * (1 - 1e-9) for row in rows)
     total = sum(row["value"] for row in panels["neurons"]["frames"][0])
     assert sum(row["value"] for row in rows) == pytest.approx(total)
+    assert clerk.asked == []
+
+
+def test_the_table_of_answers_counts_the_unseen_digits(clerk: Clerk) -> None:
+    digits = next(each.fields for each in EXAMPLES if "ten classes" in each.title)
+    _, panels, _ = sent(visit("vector_output", **digits))
+    result = stored(**digits)
+    known = vector_pictures.table(result)
+    assert known is not None
+    counts, which = known
+    assert which == "unseen rows"
+    assert counts.sum() == len(result.data["test_Y"])
+    right = np.trace(counts) / counts.sum()
+    assert right == pytest.approx(result.scalars["test_accuracy"])
+    assert f"{round(100 * right)}\u00a0%" in panels["say"]["texts"][0]
+    assert panels["tiles"]["count"] == 10
+    assert clerk.asked == []
+
+
+def test_filters_fire_where_the_network_says(clerk: Clerk) -> None:
+    patches = next(each.fields for each in EXAMPLES if "Patches" in each.title)
+    _, panels, arrays = sent(visit("vector_output", **patches))
+    result = stored(**patches)
+    X, U = result.data["X"], result.arrays["first_layer"]
+    cost = np.linalg.norm(U, axis=0) * np.linalg.norm(result.arrays["second_layer"], axis=1)
+    best = int(np.argmax(cost))
+    pictures = arrays["firing.frames"].reshape(-1, panels["firing"]["across"], 8, 8)
+    first = np.argmax(result.data["Y"][:, 0] == 1)  # the first sample shown: of the first class
+    fired = X[first] @ U[:, best] > 0
+    assert not (pictures[0, 1, ::2, ::2].ravel().astype(bool) & ~fired).any()
+    assert (pictures[0, 1] != 0).any() == fired.any()
     assert clerk.asked == []
 
 

@@ -23,6 +23,14 @@ SPIRAL = {"dataset": "spiral", "weight_decay": 0.2}
 STEPS = {**OPENING, "method": "frank_wolfe"}
 LOOSE = {"dataset": "loose_relaxation", "weight_decay": 0.3, "method": "copositive"}
 WHITENED = {"dataset": "whitened", "weight_decay": 0.1, "method": "closed_form"}
+DIGITS = {
+    "dataset": "digit_classes",
+    "n_train": 50,
+    "arrangements": "adaptive",
+    "weight_decay": 1.0,
+    "tolerance": 1e-3,
+}
+PATCHES = {**DIGITS, "dataset": "digit_patches", "n_train": 100}
 
 ARCHITECTURE = Architecture(
     name="vector_output",
@@ -43,7 +51,7 @@ ARCHITECTURE = Architecture(
     recompute=recompute,
     descent=problem,
     smoke={"dataset": "teacher", "weight_decay": 0.2},
-    stored=(OPENING, SPIRAL, STEPS, LOOSE, WHITENED),
+    stored=(OPENING, SPIRAL, STEPS, LOOSE, WHITENED, DIGITS, PATCHES),
     race_widths=(3, 40),
     torch_module=torch_module,
     line="Several outputs share each neuron: the penalty is a nuclear norm on cones.",

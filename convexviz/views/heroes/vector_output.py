@@ -172,6 +172,8 @@ def reset() -> None:
     st.session_state.pop(BASE, None)
 
 
+DIGITS = {"arrangements": "adaptive", "weight_decay": 1.0}
+
 EXAMPLES = (
     Example("Three classes", "Six points: move them, add some, and read the proof.", {}),
     Example(
@@ -193,6 +195,16 @@ EXAMPLES = (
         "Whitened rows",
         "A soft-thresholded singular value decomposition is the whole training.",
         {"dataset": "whitened", "method": "closed_form"},
+    ),
+    Example(
+        "Fifty digits, ten classes",
+        "Neurons as pictures, and which digits are taken for which.",
+        {**DIGITS, "dataset": "digit_classes", "n_train": 50},
+    ),
+    Example(
+        "Patches of digits",
+        "A convolution with sum pooling: its filters, and where in a digit they fire.",
+        {**DIGITS, "dataset": "digit_patches", "n_train": 100},
     ),
 )
 

@@ -1,0 +1,76 @@
+"""The vector-output lab under a hand and a keyboard, in a real browser."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.test_board_labs import APP, board_value, open_lab, place_of_point
+
+pytestmark = pytest.mark.e2e
+
+
+def test_the_proof_follows_the_hand_before_it_lets_go(page: Page, app_url: str) -> None:
+    open_lab(page, app_url, "vector_output")
+    card = page.locator(".cert")
+    before = card.inner_text()
+    x, y = place_of_point(page, 3)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    # Until its loops are loaded the page keeps what is moved and answers later.
+    for turn in range(240):
+        page.mouse.move(x + 30 + turn % 7, y - 20 - turn % 5)
+        if card.inner_text() != before:
+            break
+        page.wait_for_timeout(250)
+    expect(card).not_to_have_text(before)
+    expect(card).to_contain_text("Proved")
+    page.mouse.up()
+    page.wait_for_function("location.search.includes('vector_output.points')", timeout=60_000)
+
+
+def test_points_are_added_moved_and_removed_by_keyboard(page: Page, app_url: str) -> None:
+    open_lab(page, app_url, "vector_output")
+    plane = page.locator("[data-panel=plane] canvas").first
+    plane.focus()
+    page.keyboard.press("n")
+    first = board_value(page, "points")[0]
+    page.keyboard.press("ArrowLeft")
+    assert board_value(page, "points")[0][0] < first[0]
+    page.keyboard.press("Enter")
+    page.keyboard.press("3")
+    assert len(board_value(page, "points")) == 7
+    assert board_value(page, "points")[6][2] == 2
+    page.wait_for_function("decodeURIComponent(location.search).split(';').length === 7")
+    expect(page.locator("[data-panel=say]")).to_contain_text("7 rows", timeout=60_000)
+    page.keyboard.press("Delete")
+    assert len(board_value(page, "points")) == 6
+
+
+def test_space_plays_frank_wolfe_and_the_winning_cell_is_lit(page: Page, app_url: str) -> None:
+    open_lab(page, app_url, "vector_output", "?vector_output.method=frank_wolfe")
+    last = board_value(page, "step")
+    page.get_by_role("slider", name="step of Frank–Wolfe").focus()
+    page.keyboard.press("Home")
+    page.wait_for_function(f"{APP}.values.step === 0")
+    page.locator(".b-slow input").check()
+    page.locator("[data-panel=plane] canvas").first.focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.wait_for_function(f"{APP}.values.step > 0")
+    page.keyboard.press("Space")
+    step = board_value(page, "step")
+    assert 0 < step < last
+    won = page.evaluate(f"layers = {APP}.panels[0].spec.layers[0].layers[0][0].layers[{step}]")
+    assert won[0]["type"] == "fan"
+    assert won[0]["won"] is not None
+
+
+@pytest.mark.look(theme="dark", width=390, height=844)
+def test_the_theory_fits_a_phone_and_plays_a_proof(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}/theory")
+    expect(page.locator(".board[data-ready]")).to_be_visible(timeout=20_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    card = page.locator(".cert")
+    expect(card).to_contain_text("Proved")
+    page.get_by_role("button", name="One step back").click()
+    page.get_by_role("slider", name="iteration of the solver").press("Home")
+    expect(card).to_contain_text("Gap open")
