@@ -10,12 +10,8 @@ from convexviz.architectures.wgan.spec import PLANAR, Spec, follows_path, second
 from convexviz.architectures.wgan.stages import solver
 from convexviz.architectures.wgan.torch_module import torch_module
 
-BETAS = {
-    "linear": 1.6,
-    "quadratic": 1.6,
-    "polynomial": 0.16,
-    "relu": 1.6,
-}  # a fiftieth of the samples, or less
+BETAS = {"linear": 1.6, "quadratic": 1.6, "polynomial": 0.16}  # a fiftieth of the samples, or less
+RELU = ("ring",)  # sets that a ReLU discriminator's samples ship of
 PLANES = tuple(
     {
         "dataset": dataset,
@@ -24,7 +20,7 @@ PLANES = tuple(
         "weight_decay": beta,
     }
     for dataset in PLANAR
-    for discriminator, beta in BETAS.items()
+    for discriminator, beta in (BETAS | ({"relu": 1.6} if dataset in RELU else {})).items()
 )
 DIGITS = {
     "dataset": "handwriting",
