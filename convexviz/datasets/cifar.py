@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convexviz.datasets import batch_pickle
+from convexviz.datasets import batch_pickle, colour
 from convexviz.datasets.base import Dataset, Guide, Images, Lazy, Opened, Remote
 from convexviz.errors import DataError
 
@@ -220,6 +220,7 @@ DATASETS = (
         source=_SOURCE,
         licence="none stated",
         load=lambda: _load("cifar10"),
+        draw=colour.cifar("cifar10"),
         reader=lambda folder: open_folder(folder, _TEN),
         guide=_guide(
             ("cifar-10-batches-py", "cifar-10-batches-bin"),
@@ -232,6 +233,7 @@ DATASETS = (
         source=_SOURCE,
         licence="none stated",
         load=lambda: _load("cifar100"),
+        draw=colour.cifar("cifar100"),
         reader=lambda folder: open_folder(folder, _HUNDRED),
         guide=_guide(("cifar-100-python", "cifar-100-binary"), ()),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from convexviz import architectures
@@ -11,12 +12,21 @@ MARK = "derived"
 LEFT_OUT = "left out"
 
 
-def compacted(result: Result) -> Result:
-    """The result without the arrays that `Architecture.derived` gives again, and marked so."""
+def compacted(result: Result, names: Collection[str] | None = None) -> Result:
+    """The result without the arrays that `Architecture.derived` gives again, and marked so.
+
+    `names` of them, where they are known: results that differ in weight decay alone share them.
+    """
+    left_out = derived_names(result) if names is None else names
+    kept = {name: array for name, array in result.arrays.items() if name not in left_out}
+    return replace(result, arrays=kept, provenance={**result.provenance, MARK: LEFT_OUT})
+
+
+def derived_names(result: Result) -> frozenset[str]:
+    """The arrays that its weights and data determine."""
     arch = architectures.get(result.architecture)
     pictures, _ = arch.derived(arch.spec.of(result.spec), result.data, result.arrays)
-    kept = {name: array for name, array in result.arrays.items() if name not in pictures}
-    return replace(result, arrays=kept, provenance={**result.provenance, MARK: LEFT_OUT})
+    return frozenset(pictures)
 
 
 def completed(result: Result) -> Result:

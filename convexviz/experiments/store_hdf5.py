@@ -79,8 +79,22 @@ def digest(attributes: Mapping[str, str | int | float]) -> str:
     return hashlib.sha256(json.dumps(exact, sort_keys=True).encode()).hexdigest()
 
 
-def encode(content: Content) -> bytes:
-    """The HDF5 file image of `content`.
+class Pool:
+    """Inputs that several files hold alike: compressed once, then copied chunk by chunk."""
+
+    def __init__(self) -> None:
+        self._file = h5py.File("pool", "w", driver="core", backing_store=False)
+
+    def put(self, group: Any, name: str, array: NDArray[Any]) -> None:
+        """Write `array` into `group`."""
+        known = array_digest(array)
+        if known not in self._file:
+            _write(self._file, known, array)
+        self._file.copy(known, group, name)
+
+
+def encode(content: Content, pool: Pool | None = None) -> bytes:
+    """The HDF5 file image of `content`; a pool is shared by files of the same inputs.
 
     Raises:
         StoreError: a name or a dtype that a reader would refuse.
@@ -100,8 +114,9 @@ def encode(content: Content) -> bytes:
             file.attrs[attribute] = value
         for group in GROUPS:
             target = file.create_group(group)
+            put = _write if pool is None or group != "data" else pool.put
             for name, array in content.groups[group].items():
-                _write(target, name, array)
+                put(target, name, array)
         file.flush()
         return file.id.get_file_image()
 

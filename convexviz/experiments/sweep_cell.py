@@ -16,6 +16,7 @@ import numpy as np
 from convexviz.datasets.guard_child import one_line
 from convexviz.errors import ConvexvizError
 from convexviz.experiments import store
+from convexviz.experiments.compact import compacted, derived_names
 from convexviz.experiments.path import FollowsPath
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import Request, collect, on_device, request, run
@@ -80,13 +81,23 @@ def compute(order: Order, arrays: Arrays | None) -> Answer:
         return _failed(order, one_line(f"{type(error).__name__}: {error}", 600))
     if results is None:
         return Answer((), split=True)
+    pool = store.Pool()
     return Answer(
         [
-            Outcome(place, store.image(result), "", summary(result))
-            for place, (result, wanted) in enumerate(zip(results, order.wanted, strict=True))
+            Outcome(place, store.image(result, pool), "", summary(result))
+            for place, (result, wanted) in enumerate(zip(_lean(results), order.wanted, strict=True))
             if wanted
         ]
     )
+
+
+def _lean(results: list[Result]) -> list[Result]:
+    """Those of a path without what their weights determine: most of the bytes of each."""
+    data = sum(array.nbytes for array in results[0].data.values())
+    if len(results) < 2 or data > store.LARGEST_DATA:  # without its inputs nothing is derived
+        return results
+    names = derived_names(results[0])
+    return [compacted(result, names) for result in results]
 
 
 def _failed(order: Order, why: str) -> Answer:

@@ -27,6 +27,7 @@ from convexviz.views import (
     race,
     ready,
     starts,
+    stored,
     work,
 )
 from convexviz.views.format import literal
@@ -46,7 +47,7 @@ def show(name: str) -> None:
     result, found = None, None
     ahead = isinstance(wanted, Wanted) and hero.ahead()
     if isinstance(wanted, Wanted):
-        found = library.find(arch.name, wanted.family) or _live(wanted)
+        found = stored.asked(wanted) or library.find(arch.name, wanted.family) or _live(wanted)
         if isinstance(found, str):
             wanted = found
         elif not isinstance(found, _Soon):

@@ -15,7 +15,7 @@ from convexviz.errors import ConvexvizError
 from convexviz.experiments import bundle, store, trash
 from convexviz.experiments.index_query import SORTS, Query, Row
 from convexviz.experiments.result import Result
-from convexviz.views import exports, frame, library, panels, results_compare, results_table
+from convexviz.views import exports, frame, library, panels, results_compare, results_table, stored
 from convexviz.views import format as written
 from convexviz.views.certificate import card, fields
 from convexviz.views.home import COVERS
@@ -151,8 +151,7 @@ def _open(row: Row) -> None:
         disabled=given,
         help="Its data were brought by somebody: the lab cannot load them." if given else None,
     ):
-        spec = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in row.spec.items()}
-        query = {f"{row.architecture}.{name}": value for name, value in spec.items()}
+        query = stored.address(row.architecture, row.spec, row.key)
         st.switch_page(f"pages/{row.architecture}.py", query_params=query)
 
 

@@ -18,7 +18,7 @@ from convexviz.experiments.sweep_cluster import cores
 from convexviz.experiments.sweep_plan import Plan
 from convexviz.experiments.sweep_record import Cell, Record, records
 from convexviz.views import format as written
-from convexviz.views import frame, sweeps_builder, sweeps_map, work
+from convexviz.views import frame, stored, sweeps_builder, sweeps_map, work
 from convexviz.views.certificate import card, fields
 from convexviz.views.share import share
 
@@ -233,7 +233,5 @@ def _cell(record: Record, document: Mapping[str, Any], cell: Cell | None, place:
         "Open in its lab", key=f"{_STATE}.open.{record.name}"
     ):
         name = document["architecture"]
-        text = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in spec.items()}
-        st.switch_page(
-            f"pages/{name}.py", query_params={f"{name}.{n}": value for n, value in text.items()}
-        )
+        query = stored.address(name, spec, document["keys"][place])
+        st.switch_page(f"pages/{name}.py", query_params=query)

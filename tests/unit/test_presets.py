@@ -8,8 +8,9 @@ import pytest
 
 from convexviz import architectures
 from convexviz.cli import main
+from convexviz.datasets import fastmri, portraits, reconstruction
 from convexviz.errors import DataError, SpecError
-from convexviz.experiments import precomputed, presets, verify
+from convexviz.experiments import precomputed, presets, presets_faces, presets_mri, verify
 from convexviz.experiments.presets import PRESETS, Preset
 from convexviz.experiments.sweep_axes import axes_of
 from tests.unit.data_fixtures import FIXTURES, needs_fixtures
@@ -17,14 +18,17 @@ from tests.unit.data_fixtures import FIXTURES, needs_fixtures
 SHIPPED = sorted(precomputed.FOLDER.glob("*.h5"))
 
 
+SMALL = [preset for preset in PRESETS if preset.architecture]
+
+
 @pytest.mark.parametrize("size", presets.SIZES)
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+@pytest.mark.parametrize("preset", SMALL, ids=lambda preset: preset.name)
 def test_every_preset_is_a_sweep_of_its_network(preset: Preset, size: Any) -> None:
-    axes, fields = preset.sized(size)
+    sizing = preset.sized(size)
     arch = architectures.get(preset.architecture)
-    assert axes_of(arch, axes)
-    arch.spec.of(fields)
-    assert not set(axes) & set(fields)
+    assert axes_of(arch, sizing.axes)
+    arch.spec.of(sizing.fixed)
+    assert not set(sizing.axes) & set(sizing.fixed)
     assert presets.get(preset.name) is preset
 
 
@@ -33,33 +37,60 @@ def test_only_what_is_confirmed_is_claimed(capsys: pytest.CaptureFixture[str]) -
         "p4-mnist", "p4-mri-r2", "p4-mri-r4", "p4-mri-r8",
     }  # fmt: skip
     assert main(["preset"]) == 0
-    assert capsys.readouterr().out.count("the paper: unconfirmed") == 3
+    assert capsys.readouterr().out.count("the paper: unconfirmed") == 4
     with pytest.raises(SpecError, match="no preset 'p5'"):
         presets.get("p5")
     with pytest.raises(SpecError, match="size must be one of"):
-        PRESETS[0].sized("large")  # type: ignore[arg-type]
+        PRESETS[0].sized("large")
 
 
-@needs_fixtures
-def test_undersampled_slices_come_in_real_and_imaginary_parts(
+def test_the_small_slices_need_no_download_and_the_full_ones_say_where_they_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("CONVEXVIZ_DATA", str(FIXTURES))
+    monkeypatch.delenv("CONVEXVIZ_DATA", raising=False)
     errors = []
     for acceleration in (2, 8):
-        arrays = presets.kspace_images(acceleration, "full")
-        assert arrays["clean"].shape == arrays["noisy"].shape == (6, 80, 80)
-        assert arrays["test_clean"].shape == (4, 80, 80)
+        arrays = presets_mri.images(acceleration, whole=False)
+        assert arrays["clean"].shape == arrays["test_noisy"].shape == (6, 80, 80)
         whole = np.hypot(arrays["clean"][0], arrays["clean"][1])
         assert whole.max() == pytest.approx(1.0)
         errors.append(np.linalg.norm(arrays["noisy"] - arrays["clean"]))
     assert 0 < errors[0] < errors[1]
-
-
-def test_without_volumes_the_way_to_them_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CONVEXVIZ_DATA", raising=False)
     with pytest.raises(DataError, match="fastmri_singlecoil is not on this machine"):
-        presets.kspace_images(4, "small")
+        presets_mri.images(4, whole=True)
+
+
+@needs_fixtures
+def test_several_coils_become_one_complex_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVEXVIZ_DATA", str(FIXTURES))
+    monkeypatch.setattr(reconstruction, "has_sigpy", lambda: False)
+    arrays = presets_mri.images(2, whole=True)
+    (first, *_) = fastmri.volumes(FIXTURES / "fastmri" / "multicoil_train")
+    kspace = first.kspace(0)
+    top, left = ((side - 80) // 2 for side in kspace.shape[-2:])
+    coils = reconstruction.inverse(kspace[:, top : top + 80, left : left + 80])
+    apart = np.hypot(arrays["clean"][0], arrays["clean"][1])
+    together = reconstruction.rss(coils)
+    # Maps of unit root sum of squares, wherever they are right: the magnitude is that of the coils.
+    assert np.corrcoef(apart.ravel(), together.ravel())[0, 1] > 0.99
+    assert len(arrays["clean"]) == 2 * sum(
+        len(one) for one in fastmri.volumes(FIXTURES / "fastmri" / "multicoil_train")
+    )
+
+
+def test_progressive_faces_are_at_their_optimum_at_every_stage() -> None:
+    rows = list(presets_faces.stages(whole=False, device="cpu"))
+    assert [row["at"]["resolution"] for row in rows] == [4, 8, 16, 32, 64]
+    for row in rows:
+        assert row["f_over_beta"] == pytest.approx(1.0, abs=1e-6)
+        assert row["identity_error"] < 1e-9
+    assert max(row["published_f_over_beta"] for row in rows) > 10  # labs/WGAN.md 4
+    faces = portraits.faces()
+    images = presets_faces.embedded().reshape(faces.n_images, -1)
+    np.testing.assert_allclose(images.mean(axis=0), faces.mean, atol=1e-9)
+    few = np.asarray(faces.X)[:, ::97]
+    centred = (images - faces.mean)[:, ::97]
+    np.testing.assert_allclose(centred.T @ centred, few.T @ few, atol=1e-8)
 
 
 def test_what_ships_stays_small() -> None:

@@ -13,6 +13,9 @@ from convexviz.errors import SpecError
 GIVEN = "given"  # the dataset's name where the arrays come from the caller
 DATASETS = (
     "digit_classes",
+    "photo_patches",
+    "cifar10",
+    "cifar100",
     "order",
     "signal_top",
     "signal_all",

@@ -84,7 +84,11 @@ class DenoiserNetwork:
         """
         images, target = inputs.real("noisy", noisy, "N h w"), inputs.real("clean", clean, "N h w")
         inputs.same_shape("noisy", images, "clean", target)
-        stage = self.block_inputs(images)[-2]
-        y = self.target(stage, self.normalised(target))
-        misfit = self.read(self.blocks[-1], stage)[:, 0] - y
-        return float(0.5 * np.sum(misfit**2)) + self.blocks[-1].penalty()
+        return self.objective_of(self.block_inputs(images), target)
+
+    def objective_of(self, stages: list[Image], clean: Image) -> float:
+        """The same from `block_inputs`, which has every output already."""
+        stage, out = stages[-2:]
+        y = self.target(stage, self.normalised(clean))
+        given = self.target(stage, out)
+        return float(0.5 * np.sum((given - y) ** 2)) + self.blocks[-1].penalty()

@@ -97,11 +97,11 @@ def revive(spec: Spec, arrays: Arrays) -> DenoiserNetwork:
 def derived(spec: Spec, data: Arrays, weights: Arrays) -> tuple[dict[str, Any], dict[str, float]]:
     """Everything that the weights and the data determine: pictures, filters and qualities."""
     network = revive(spec, weights)
-    denoised = network.predict(data["noisy"])
-    stage = network.block_inputs(data["noisy"])[-2]
-    pictures = {"denoised": denoised, **filters_in_use(network, stage)}
+    stages = network.block_inputs(data["noisy"])
+    denoised = stages[-1] * network.scale + network.mean
+    pictures = {"denoised": denoised, **filters_in_use(network, stages[-2])}
     numbers = {
-        "network_objective": network.objective(data["noisy"], data["clean"]),
+        "network_objective": network.objective_of(stages, data["clean"]),
         "n_neurons": float(network.n_neurons),
         "n_patterns": float(weights["gates"].shape[1] if "gates" in weights else network.n_neurons),
         "psnr_noisy": quality.psnr(data["noisy"], data["clean"]),

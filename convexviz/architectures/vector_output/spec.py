@@ -18,6 +18,9 @@ DATASETS = (
     "teacher",
     "digit_classes",
     "digit_patches",
+    "photo_patches",
+    "photo_pools",
+    "cifar10",
     GIVEN,
 )
 
