@@ -21,7 +21,9 @@ def precompute(args: argparse.Namespace) -> int:
     """Compute what is missing or no longer as declared; a line a file."""
     from convexviz.experiments import precomputed, store
     from convexviz.experiments.compact import compacted
+    from convexviz.experiments.provenance import device_name
 
+    device_name(args.device)
     precomputed.FOLDER.mkdir(parents=True, exist_ok=True)
     for architecture, fields, file in precomputed.declared():
         if not args.force and precomputed.is_current(architecture, fields, file):

@@ -57,6 +57,9 @@ def _file(remote: Remote, folder: Path, on_bytes: OnBytes) -> Path:
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made ({error.strerror}); name another") from error
+    try:
         partial = folder / f"{remote.name}{PARTIAL}"
         _complete(remote, partial, on_bytes)
     except urllib.error.HTTPError as error:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,7 @@ from convexviz.experiments import store as results_store
 from convexviz.experiments.descent import descend
 from convexviz.experiments.key import SCHEMA
 from convexviz.experiments.presets import Preset, Size, Sizing
-from convexviz.experiments.provenance import device_name, now, versions
+from convexviz.experiments.provenance import device_name, machine, now, versions
 from convexviz.experiments.store_files import write_whole
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "papers"
@@ -160,11 +159,16 @@ def compute(
 
     Raises:
         DataError: a data set is not on this machine, or a cell failed.
+        SpecError: there is no such device.
         StoreError: the file or the store cannot be written.
     """
     preset.sized(size)
     path = file_of(preset, size, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    device_name(where.device)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made ({error.strerror})") from error
     name = declared(preset, size)
     start: list[dict[str, Any]] = []
     if path.exists():
@@ -278,18 +282,3 @@ def _race(
         **sizing.race,
         "optimizer": ran.options.optimizer,
     }
-
-
-def machine() -> str:
-    """The processor and how many of its cores this process may use."""
-    from convexviz.experiments.sweep_cluster import cores
-
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-        model = next(line for line in lines if line.startswith("model name"))
-        name = model.partition(":")[2].strip() or name
-    except (OSError, StopIteration):  # not Linux
-        pass
-    count = cores()
-    return f"{name}, {count} core{'s' if count > 1 else ''}"

@@ -101,15 +101,15 @@ def _mri(acceleration: int) -> Preset:
         paper="P4: Convex Regularization Behind Neural Reconstruction, section 5.2",
         claim="Primal (1 024 filters) and dual (5 000 patterns) converge to the same loss.",
         measures=("test_psnr_noisy", "test_psnr_denoised"),
-        reading="The bound is of the program with the sampled patterns; a network trained by Adam "
-        "may use others and end below it.",
+        reading="A 3 x 3 filter hardly undoes aliasing: the loss is at its optimum, the PSNR held "
+        "out barely moves. A network trained by Adam may use patterns that were not drawn.",
         architecture="denoiser",
         small=Sizing(
             words="3 windows of 80 x 80 of the embedded head slice, simulated k-space, 3 held "
             "out; 48 patterns; 48 filters for Adam",
             axes={"seed": [0]},
             fixed={**fixed, "n_gates": 48, "tolerance": 1e-5},
-            race={"width": 48, "steps": 400, "seeds": 1},
+            race={"width": 48, "steps": 200, "seeds": 1},
         ),
         full=Sizing(
             words="every fastMRI slice that is there (several coils: combined by their "
@@ -208,8 +208,8 @@ PRESETS = (
         architecture="batch_norm",
         small=Sizing(
             words="500 patches of ten photographs (CIFAR-like in size, not CIFAR), 1 000 held out, "
-            "cut after 2 to 256 of 499 directions",
-            axes={"n_directions": [*_CUTS, 0]},
+            "cut after 2 to 32 of 499 directions, and not cut",
+            axes={"n_directions": [2, 4, 8, 16, 32, 0]},
             fixed={"dataset": "photo_patches", "tolerance": 1e-3},
         ),
         full=Sizing(

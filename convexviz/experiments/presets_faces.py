@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convexviz.errors import DataError
+from convexviz.experiments.provenance import device_name
 from convexviz.solvers import procogan, procogan_published
 from convexviz.solvers.procogan_published import SCHEDULE
 
@@ -25,7 +26,9 @@ def stages(*, whole: bool, device: str) -> Iterator[dict[str, Any]]:
 
     Raises:
         DataError: `whole`, and CelebA is not on this machine.
+        SpecError: there is no such device.
     """
+    device_name(device)
     images = celeba() if whole else embedded()
     n, channels = len(images), images.shape[-1]
     sides = [4 * 2**i for i in range(len(SCHEDULE))]

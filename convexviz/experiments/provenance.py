@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import platform
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from convexviz import datasets
@@ -77,3 +80,17 @@ def device_name(device: str) -> str:
     if not torch.cuda.is_available():
         raise SpecError(f"device={device!r} needs a CUDA GPU and there is none; use device='cpu'")
     return torch.cuda.get_device_name(device)
+
+
+def machine() -> str:
+    """The processor and how many of its cores this process may use."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+        model = next(line for line in lines if line.startswith("model name"))
+        name = model.partition(":")[2].strip() or name
+    except (OSError, StopIteration):  # not Linux
+        pass
+    linux = sys.platform == "linux"
+    count = len(os.sched_getaffinity(0)) if linux else os.cpu_count() or 1
+    return f"{name}, {count} core{'s' if count > 1 else ''}"

@@ -90,6 +90,7 @@ def sweep(  # noqa: PLR0913 - the public API is fixed
     """
     if not (on_cell is None or callable(on_cell)):
         raise SpecError(f"on_cell must be a function of a Report, got {on_cell!r}")
+    _check(axes, data, store, retry_failed)
     cluster = Cluster(scheduler=scheduler, workers=workers, memory=memory)
     made = plan(
         architecture, axes, data, spec_fields,
@@ -97,6 +98,15 @@ def sweep(  # noqa: PLR0913 - the public API is fixed
     )  # fmt: skip
     folder = results_store.default_folder() if store is None else Path(store)
     return run(made, folder, cluster, retry_failed=retry_failed, on_cell=on_cell or silent)
+
+
+def _check(axes: Any, data: Any, store: Any, retry_failed: Any) -> None:
+    if not isinstance(retry_failed, bool):
+        raise SpecError(f"retry_failed must be True or False, got {retry_failed!r}")
+    if not (store is None or isinstance(store, str | Path)) or "\0" in str(store):
+        raise SpecError(f"store must be the path of a folder, got {store!r}")
+    if data is not None and isinstance(axes, Mapping) and "dataset" in axes:
+        raise SpecError("dataset is an axis and data is given; leave one out")
 
 
 def run(

@@ -70,8 +70,12 @@ def axes_of(arch: Architecture, axes: Any) -> list[Axis]:
 def _axis(field: Field, values: Any) -> Axis:
     if isinstance(values, str):
         return _from_text(field, values)
-    if not isinstance(values, Iterable) or isinstance(values, Mapping):
-        raise SpecError(f"axis {field.name} must be a list of values or {FORMS}, got {values!r}")
+    shapeless = isinstance(values, np.ndarray) and values.ndim != 1
+    if not isinstance(values, Iterable) or isinstance(values, Mapping | bytes) or shapeless:
+        raise SpecError(
+            f"axis {field.name} must be a list of values or {FORMS}, "
+            f"got {' '.join(repr(values).split())[:80]}"
+        )
     return _listed(field, list(itertools.islice(values, LARGEST + 1)))
 
 
@@ -135,13 +139,28 @@ def _value(field: Field, text: str) -> Any:
     raise SpecError(f"{field.name} must be {field.rule}, got {text[:60]!r}")
 
 
+def _check_drawn(design: str, cells: Any, seed: Any) -> None:
+    if not _is_whole(cells) or not 1 <= cells <= LARGEST:
+        raise SpecError(
+            f"cells must be in [1, {LARGEST:,}] for a {design} design, an integer, got {cells!r}"
+        )
+    if not _is_whole(seed) or seed < 0:
+        raise SpecError(f"design_seed must be an integer >= 0, got {seed!r}")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def combinations(
-    axes: Sequence[Axis], design: Design, cells: int | None, seed: int
+    axes: Sequence[Axis], design: Design, cells: Any, seed: Any
 ) -> Iterator[dict[str, Any]]:
     """The fields of every cell: all combinations, or `cells` draws.
 
     `latin`: in every axis, one draw in each of `cells` equal shares (McKay, Beckman, Conover,
     Technometrics 21, 1979).
+
+    What callers gave is checked here (hence `Any`).
 
     Raises:
         SpecError: an unknown design, a number of cells where it makes no sense or is missing, or
@@ -167,8 +186,7 @@ def combinations(
         product = itertools.product(*(axis.values for axis in axes))
         yield from (dict(zip(names, values, strict=True)) for values in product)
         return
-    if cells is None or not 1 <= cells <= LARGEST:
-        raise SpecError(f"cells must be in [1, {LARGEST:,}] for a {design} design, got {cells}")
+    _check_drawn(design, cells, seed)
     rng = np.random.default_rng(seed)
     shares = rng.random((cells, len(axes)))
     if design == "latin":

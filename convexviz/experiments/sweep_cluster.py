@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from convexviz.datasets.guard_child import environment
 from convexviz.errors import SpecError, WorkError
 
 INLINE = "inline"
+_MEMORY = re.compile(r"auto|[1-9]\d*(\.\d+)?\s*([kMGT]i?B?|B)?", re.IGNORECASE | re.ASCII)
 CONNECT_SECONDS = 15
 WORKER_SECONDS = 120
 _LOOK_SECONDS = 0.2
@@ -44,8 +46,13 @@ class Cluster:
                 "scheduler must be None, 'inline' or an address such as tcp://host:8786, "
                 f"got {self.scheduler!r}"
             )
-        if self.workers is not None and not 1 <= self.workers <= 1024:
-            raise SpecError(f"workers must be in [1, 1024], got {self.workers}")
+        workers: Any = self.workers  # what callers gave is checked here
+        whole = isinstance(workers, int) and not isinstance(workers, bool)
+        if workers is not None and not (whole and 1 <= workers <= 1024):
+            raise SpecError(f"workers must be in [1, 1024], an integer, got {self.workers!r}")
+        memory: Any = self.memory
+        if not (isinstance(memory, str) and _MEMORY.fullmatch(memory.strip())):
+            raise SpecError(f"memory must be auto or a size such as 2GiB, got {self.memory!r}")
 
     def size(self, n_tasks: int) -> int:
         """How many workers of this machine `n_tasks` are worth."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,15 @@ TITLES = {
     "published_f_over_beta": "Published F / β",
     "resolution": "Side, pixels",
 }
+STYLE = """<style>
+.cx-paper { overflow-x: auto; }
+.cx-paper table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.cx-paper :is(th, td) { padding: 0.3rem 0 0.3rem 0.75rem; text-align: right; line-height: 1.3; }
+.cx-paper :is(th, td):first-child { padding-left: 0; text-align: left; }
+.cx-paper th { font-size: 0.8125rem; font-weight: 600; vertical-align: bottom; }
+.cx-paper td { border-top: 1px solid rgba(128, 128, 128, 0.25); white-space: nowrap; }
+@media (max-width: 640px) { .cx-paper :is(th, td) { font-size: 0.75rem; padding-left: 0.4rem; } }
+</style>"""
 UNCONFIRMED = "unconfirmed; no source at hand has its figures."
 
 
@@ -61,8 +71,10 @@ def _missing() -> None:
     st.subheader("Data that are not on this machine", anchor=False)
     for name in found:
         dataset = datasets.get(name)
-        how = places.how_to_get(dataset).replace("`", "")
-        st.markdown(f"**{written.literal(dataset.title)}:** {written.literal(how)}.")
+        assert dataset.guide is not None  # what is always there is not missing
+        how = written.literal(places.how_to_get(dataset).replace("`", ""))
+        how = how.replace(written.literal(dataset.guide.page), dataset.guide.page)  # a link
+        st.markdown(f"**{written.literal(dataset.title)}:** {how}.")
 
 
 def _words(preset: Preset) -> None:
@@ -82,7 +94,8 @@ def _ours(preset: Preset) -> None:
     for size in SIZES:
         figures = _known(preset, size)
         if figures is not None:
-            st.markdown(f"**Ours, {size}**" + f"\n\n{table(preset, figures)}")
+            st.markdown(f"**Ours, {size}**")
+            st.html(STYLE + table(preset, figures))
             if preset.reading and size == "small":
                 st.markdown(written.literal(preset.reading))
             st.caption(written.literal(foot(figures)))
@@ -120,23 +133,28 @@ def lacking(preset: Preset, size: Size) -> list[str]:
 
 
 def table(preset: Preset, figures: Figures) -> str:
-    """The rows in Markdown: what varies, the measures, the gap, and what Adam reached."""
+    """The rows as HTML: what varies, the measures, the gap, and what Adam reached."""
     axes = [axis for axis in figures.rows[0]["at"] if len(_values(figures, axis)) > 1]
     measures = [name for name in preset.measures if any(name in row for row in figures.rows)]
     has_gap = any("relative_gap" in row for row in figures.rows)
     has_race = any(row.get("descent") for row in figures.rows)
-    heads = [_label(preset, axis) for axis in axes] + [_label(preset, name) for name in measures]
+    heads = [_label(preset, name) for name in (*axes, *measures)]
     heads += ["Gap"] if has_gap else []
     heads += ["Adam"] if has_race else []
-    lines = [heads, ["---:" for _ in heads]]
+    lines = [_line("th", heads)]
     for row in figures.rows:
         line = [_number(axis, row["at"][axis]) for axis in axes]
         line += [_number(name, row.get(name)) for name in measures]
         if has_gap:
             line.append(written.gap(float(row["relative_gap"])))
         line += [against(row)] if has_race else []
-        lines.append(line)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        lines.append(_line("td", line))
+    return f'<div class="cx-paper"><table>{"".join(lines)}</table></div>'
+
+
+def _line(kind: str, words: Sequence[str]) -> str:
+    cells = "".join(f"<{kind}>{html.escape(word)}</{kind}>" for word in words)
+    return f"<tr>{cells}</tr>"
 
 
 def covers(scope: str) -> str:
@@ -187,7 +205,7 @@ def _number(name: str, value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        return written.literal(str(value))
+        return str(value)
     if name.endswith("accuracy"):
         return f"{100 * value:.1f} %"
     if "psnr" in name:

@@ -44,9 +44,7 @@ def says(at: AppTest, text: str) -> bool:
     )
 
 
-def test_a_cell_opens_as_it_is_stored_and_nothing_is_solved(
-    cell: Result, clerk: Clerk
-) -> None:
+def test_a_cell_opens_as_it_is_stored_and_nothing_is_solved(cell: Result, clerk: Clerk) -> None:
     at = opened(cell)
     assert clerk.asked == []
     assert not at.error

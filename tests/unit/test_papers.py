@@ -112,3 +112,29 @@ def test_the_table_says_where_descent_wins() -> None:
     assert page.against({"primal": 100.0, "descent": {"objective": 101.0}}) == "1.0 % above"
     assert page.against({"primal": 100.0, "descent": {"objective": 100.01}}) == "< 0.1 % above"
     assert page.against({"primal": 100.0}) == ""
+
+
+def test_what_a_file_says_is_text_on_the_page() -> None:
+    rows = [{"at": {"dataset": name}, "f_over_beta": 1.0} for name in ("<b>a</b>", "b")]
+    found = papers.Figures(preset="p1-faces", size="small", declared="", count=2, rows=rows)
+    drawn = page.table(presets.get("p1-faces"), found)
+    assert "&lt;b&gt;a&lt;/b&gt;" in drawn
+    assert "<b>" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["p1-faces", "--store", "/proc/x"], "cannot be made"),
+        (["p1-faces", "--device", "tpu"], "device must be 'cpu' or 'cuda', got 'tpu'"),
+        (["p5"], "no preset 'p5'"),
+        (["p1-faces", "--size", "huge"], "size must be one of small, full"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(
+    options: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["preset", "figures", *options]) == 2
+    said = capsys.readouterr().err.strip()
+    assert why in said
+    assert "\n" not in said

@@ -1,8 +1,11 @@
 """Axes say what varies; designs spread cells over them; what is refused is refused first."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import convexviz
 from convexviz import architectures
 from convexviz.errors import DataError, SpecError
 from convexviz.experiments.sweep_axes import axes_of, combinations
@@ -176,3 +179,36 @@ def test_a_cell_is_a_mapping_that_can_be_a_key() -> None:
     assert {cell: 1}[CellSpec(spec)] == 1
     with pytest.raises(AttributeError, match="no field 'x'"):
         cell.x  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"workers": "two"}, "workers must be in"),
+        ({"workers": 1.5}, "workers must be in"),
+        ({"memory": "lots"}, "memory must be auto or a size such as 2GiB, got 'lots'"),
+        ({"memory": "-1GiB"}, "memory must be"),
+        ({"memory": 7}, "memory must be"),
+        ({"store": 3}, "store must be the path of a folder, got 3"),
+        ({"store": "a\0b"}, "store must be the path of a folder"),
+        ({"design": "latin", "cells": 2.5}, "cells must be in"),
+        ({"design": "latin", "cells": "x"}, "cells must be in"),
+        ({"design": "random", "cells": 2, "design_seed": -1}, "design_seed must be an integer"),
+        ({"retry_failed": "yes"}, "retry_failed must be True or False"),
+    ],
+)
+def test_odd_options_are_refused_before_any_work(options: dict, why: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=why) as told:
+        convexviz.sweep("denoiser", {"seed": [0]}, **{"store": tmp_path, **options}, **FIXED)
+    assert "\n" not in str(told.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_arrays_of_another_shape_and_two_sources_of_data_are_refused() -> None:
+    for values in (np.array(0.1), np.ones((2, 2)), b"ab"):
+        with pytest.raises(SpecError, match="axis weight_decay must be a list") as told:
+            axes_of(ARCH, {"weight_decay": values})
+        assert "\n" not in str(told.value)
+    arrays = {"noisy": np.ones((1, 4, 4)), "clean": np.ones((1, 4, 4))}
+    with pytest.raises(SpecError, match="dataset is an axis and data is given"):
+        convexviz.sweep("denoiser", {"dataset": ["tiny"]}, data=arrays)
