@@ -140,7 +140,7 @@ def table(preset: Preset, figures: Figures) -> str:
     has_race = any(row.get("descent") for row in figures.rows)
     heads = [_label(preset, name) for name in (*axes, *measures)]
     heads += ["Gap"] if has_gap else []
-    heads += ["Adam"] if has_race else []
+    heads += ["Adam against ours"] if has_race else []
     lines = [_line("th", heads)]
     for row in figures.rows:
         line = [_number(axis, row["at"][axis]) for axis in axes]
@@ -177,7 +177,8 @@ def foot(figures: Figures) -> str:
     """Where the figures are from."""
     about = figures.about
     where = about["machine"] if about["device"] == "cpu" else about["device"]
-    text = f"{written.seconds(figures.seconds)} on {where}, {str(about['created'])[:10]}. "
+    spent = written.seconds(figures.seconds)
+    text = f"{spent} of wall clock on {where}, {str(about['created'])[:10]}. "
     scopes = dict.fromkeys(str(row["scope"]) for row in figures.rows if "scope" in row)
     if scopes:
         text += f"The bound covers {' or '.join(covers(scope) for scope in scopes)}. "

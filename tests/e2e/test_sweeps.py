@@ -1,5 +1,7 @@
 """A sweep in a browser: the shipped map is read and opened; a new one runs to its end, live."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -25,6 +27,15 @@ def test_a_sweep_runs_from_the_builder_to_the_map(page: Page, fresh_app_url: str
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
     expect(page.get_by_text("32 of 32 cells done.")).to_be_visible(timeout=120_000)
     expect(page.locator(".sweepmap .sub")).to_have_text("32 of 32 cells")
+    hold.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator(".cert .gap")).to_be_visible()
+    gap = page.locator(".cert .gap").inner_text()
+    page.get_by_role("button", name="Open in its lab").click()
+    expect(page).to_have_url(re.compile(r"\.result=[0-9a-f]{16}"))
+    expect(page.locator(".cert .gap")).to_have_text(gap)  # as it is stored
+    expect(page.get_by_role("button", name="Solve", exact=True)).to_have_count(0)
 
 
 def test_the_page_fits_every_look(page_in_every_look: Page, app_url: str) -> None:

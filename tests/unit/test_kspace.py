@@ -122,3 +122,28 @@ def test_sense_hands_sigpy_the_masked_data_the_weights_and_the_maps(
     assert seen["weights"].shape == (16, 16)
     assert (seen["weights"][:, 1] == 0).all()
     assert seen["width"] == 16
+    # Without a penalty conjugate gradients fit the noise, and zero-filled images are better.
+    assert seen["lamda"] == reconstruction.PENALTY > 0
+
+
+def test_maps_of_the_calibration_region_need_no_sigpy_and_combine_coils(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sigpy", None)
+    image, maps = coils(side=48)
+    kspace = reconstruction.fourier(maps * image)
+    mask = undersampling.poisson_disc((48, 48), 2, np.random.default_rng(0))
+    found = reconstruction.sensitivities(reconstruction.masked(kspace, mask), kind="calibration")
+    on = np.abs(image) > 0
+    np.testing.assert_allclose(reconstruction.rss(found)[on], 1.0, atol=1e-12)
+    together = reconstruction.combined(reconstruction.inverse(kspace), found)
+    # Smooth maps come out but for the edges of what is seen, and but for a common phase.
+    error = np.abs(np.abs(together[on]) - np.abs(image[on]))
+    assert np.median(error) < 0.02
+    for odd in (0, 49):
+        with pytest.raises(SpecError, match=r"calibration must be in \[1, 48\]"):
+            reconstruction.sensitivities(kspace, kind="calibration", calibration=odd)
+    with pytest.raises(SpecError, match="kind must be one of espirit, jsense, calibration"):
+        reconstruction.sensitivities(kspace, kind="lowres")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="no sensitivities were found in the middle 16 x 16"):
+        reconstruction.sensitivities(np.zeros_like(kspace), kind="calibration")
