@@ -184,11 +184,11 @@ PRESETS = (
         reading="Gated neurons, a bound for these gates alone.",
         architecture="vector_output",
         small=Sizing(
-            words="200 patches of ten photographs (CIFAR-like in size, not CIFAR), 1 000 held out, "
-            "16 gates, two weight decays",
-            axes={"weight_decay": [100.0, 30.0]},
-            fixed={**_LIKE, "dataset": "photo_patches", "n_train": 200, "n_gates": 16},
-            race={"width": 160, "steps": 400, "seeds": 1},
+            words="100 patches of ten photographs (CIFAR-like in size, not CIFAR), 1 000 held out, "
+            "8 gates, two weight decays",
+            axes={"weight_decay": [50.0, 20.0]},
+            fixed={**_LIKE, "dataset": "photo_patches", "n_train": 100, "n_gates": 8},
+            race={"width": 80, "steps": 200, "seeds": 1},
         ),
         full=Sizing(
             words="CIFAR-10, 10 000 to train, 10 000 held out, 256 gates; needs a GPU",
