@@ -6,10 +6,10 @@ function curvePanel(app, panel) {
   if (draggable) canvas.setAttribute('tabindex', '0');
   sizeCanvas(canvas, panel.spec.height ?? 13);
   Object.assign(panel, {canvas, hot: false});
-  if (panel.spec.key?.length) buildPlaneKey(panel);
+  buildPlaneKey(panel);
   if (draggable) attachCursor(app, panel);
   else if (panel.spec.cursor) canvas.onpointermove = null;
-  return {watch: () => [panel.spec.cursor, panel.spec.variable].filter(Boolean), draw: () => drawCurves(panel)};
+  return {watch: () => [panel.spec.cursor, panel.spec.variable].filter(Boolean), draw: () => drawCurves(panel), refill: () => refillKey(panel)};
 }
 
 /** The curves; with a `variable`, arrays hold one curve for each of its values, end to end. */

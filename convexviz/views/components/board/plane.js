@@ -52,6 +52,7 @@ function planePanel(app, panel) {
   return {
     watch: () => [panel.spec.points?.variable, ...(panel.spec.watch ?? [])].filter(Boolean),
     draw: () => drawPlane(panel),
+    refill: () => refillKey(panel),
   };
 }
 
@@ -93,8 +94,17 @@ function writePlaneTools(panel) {
   }
 }
 
+/** New contents may have another legend. */
+function refillKey(panel) {
+  if (panel.written === JSON.stringify(panel.spec.key ?? [])) return;
+  panel.box.querySelector('.b-key')?.remove();
+  panel.keys = null;
+  buildPlaneKey(panel);
+}
+
 /** The legend: what each kind of mark means. */
 function buildPlaneKey(panel) {
+  panel.written = JSON.stringify(panel.spec.key ?? []);
   if (!panel.spec.key?.length) return;
   const list = document.createElement('div');
   list.className = 'b-key sub';
