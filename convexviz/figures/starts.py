@@ -50,7 +50,8 @@ def is_proved(result: Result) -> bool:
 def draw(result: Result, starts: Starts, theme: Theme) -> go.Figure:
     """A row of dots a width, on a log axis of the distance to the lower bound."""
     figure = canvas(theme, 90 + 80 * len(starts.widths))
-    gaps = np.clip(starts.above(result.certificate.dual), FLOOR, None)
+    proof = result.certificate  # both are measured as the certificate's own gap is
+    gaps = np.clip((starts.objectives - proof.dual) / (abs(proof.primal) or 1.0), FLOOR, None)
     finite = gaps[np.isfinite(gaps)]
     top = float(finite.max(initial=STUCK)) * 2
     low = max(FLOOR, float(finite.min(initial=STUCK)) / 5)
@@ -64,7 +65,7 @@ def draw(result: Result, starts: Starts, theme: Theme) -> go.Figure:
             hovertemplate=f"{width:.0f} neurons<br>objective %{{customdata:.6g}}<extra></extra>",
         )  # fmt: skip
     last = len(starts.widths) - 0.45
-    gap = max(result.certificate.relative_gap, low)
+    gap = max(proof.relative_gap, low)
     stuck = gap + STUCK
     name = "the optimum p*" if is_proved(result) else "the network shown"
     beside = "left" if stuck > 3 * gap else "right"

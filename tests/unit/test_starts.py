@@ -67,6 +67,14 @@ def test_an_open_gap_is_no_optimum(result) -> None:
     assert "optimum" not in caption(loose, made(loose, [1.5, 1.0]))
 
 
+def test_a_start_that_ends_at_the_network_shown_is_drawn_on_its_line(result) -> None:
+    certificate = replace(result.certificate, dual=0.2 * result.certificate.primal)
+    loose = replace(result, certificate=certificate)
+    drawn = draw(loose, made(loose, [1.0, 2.0]), Theme())
+    assert sorted(drawn.data[0].x) == pytest.approx([0.8, 1.8])
+    assert any(shape.x0 == pytest.approx(0.8) for shape in drawn.layout.shapes)
+
+
 def test_ends_without_widths_are_none() -> None:
     assert Starts.of({"starts_objective": np.ones((2, 3))}, "starts_") is None
     assert Starts.of({"width": np.ones(3), "objective": np.ones((2, 3))}) is None
