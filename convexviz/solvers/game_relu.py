@@ -25,6 +25,7 @@ from convexviz.solvers.relu_polish import Extremes, Polish
 
 NAME = "numerical: linear program, zonotope cut, convex-concave steps"
 SEARCH = "branch and bound on the angle"
+SIZES = (1e-2, 1e2)  # of the largest entry: beyond, samples are rescaled first
 FEW_STARTS = 4
 OFFSETS, MANY_OFFSETS, FEW_SAMPLES = 3, 10, 20
 LARGEST = 4000  # entries of the samples that are moved
@@ -54,6 +55,9 @@ class ReluGame(AbstractSolver):
         assert isinstance(program, GameProgram)
         if program.searched is not None:
             return _one_latent(program, self.tolerance, on_iteration)
+        size = float(np.abs(np.vstack([program.X, program.reach.start])).max())
+        if not program.discriminator.bias and size and not SIZES[0] <= size <= SIZES[1]:
+            return self._rescaled(program, size, on_iteration)
         monitor = Monitor(self.tolerance, on_iteration)
         critic = _critic(program)
         neurons = critic.neurons if critic else no_neurons(program.width - 1)
@@ -78,6 +82,19 @@ class ReluGame(AbstractSolver):
         if monitor.cancelled:
             status = Status.CANCELLED
         return Solution(variables, certificate, status, NAME, tuple(monitor.trace))
+
+    def _rescaled(self, game: GameProgram, size: float, report: OnIteration) -> Solution:
+        """The game of samples of size one, whose steps have their lengths, and back."""
+        reach = replace(
+            game.reach, start=game.reach.start / size, beyond=game.reach.beyond / size**2
+        )
+        other = GameProgram(
+            game.X / size, game.n_generated, reach, game.discriminator, game.weight_decay / size
+        )
+        solved = self._solve(other, silent)
+        G, neurons = other.samples(solved.variables), other.neurons(solved.variables)
+        variables = game.pack(size * G, neurons.times(size))
+        return finished(game, variables, self.tolerance, NAME, report)
 
     def path(
         self,
