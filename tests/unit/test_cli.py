@@ -207,7 +207,12 @@ def test_ctrl_c_ends_a_solve_with_one_line_and_no_file(tmp_path: Path) -> None:
     """Start-up and the second of patience before the first progress line: three seconds."""
     command = ["run", "denoiser", "--dataset", "camera", "--neurons", "relu", "--n-gates", "300"]
     out = tmp_path / "r.h5"
-    with python("-m", "convexviz", *command, "--tolerance", "1e-10", "--out", str(out)) as child:
+    options = ["--tolerance", "1e-10", "--out", str(out)]
+
+    def heard() -> None:  # a shell has its background jobs ignore Ctrl-C, and so their children
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with python("-m", "convexviz", *command, *options, preexec_fn=heard) as child:
         assert child.stderr is not None
         first = child.stderr.readline()
         child.send_signal(signal.SIGINT)
