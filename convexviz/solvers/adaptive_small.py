@@ -32,7 +32,8 @@ def exact(run: Run, max_neurons: int) -> bool:
         return False
 
     def told(progress: Progress) -> None:
-        run.hear(Certificate(progress.primal, progress.dual, Scope.RELU_NETWORK))
+        if not run.stopped:
+            run.hear(Certificate(progress.primal, progress.dual, Scope.RELU_NETWORK))
         if run.stopped:
             raise Cancelled
 

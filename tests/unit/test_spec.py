@@ -118,7 +118,6 @@ def test_each_field_is_described_with_rule_and_default():
     ("fields", "said"),
     [
         ({"output_kernel": 2}, "output_kernel must be odd, got 2"),
-        ({"output_kernel": 3}, "output_kernel must be 1 in this version, got 3"),
         ({"neurons": "gated", "arrangements": "adaptive"}, "use neurons='relu'"),
     ],
 )
