@@ -42,6 +42,7 @@ _TOP = 16  # neurons added a round
 _KNOWN = 0.9999  # cosine above which a maximum is a neuron that is already there
 _MERGE = 0.97  # cosine from which one neuron is tried in the place of two
 _DESCENT = 150  # L-BFGS iterations a round
+_STATIONARY = 1e-5  # of beta: how long a slope may be at the end
 _EXACT = 1e-14  # of |y|^2/2: below, the fit is perfect and the rest is rounding
 _STALLED = 1e-7  # relative progress of three rounds
 
@@ -172,6 +173,9 @@ class _Search:
                 precision = max(0.1 * precision, 1e-7)  # only the neurons themselves violate
             else:
                 neurons = better
+        if final and not self.run.stopped:  # a bound from the residual needs it nearly stationary
+            neurons = descend(self.data, neurons, _DESCENT, _STATIONARY, self.run.tick)
+            self.run.offer(neurons)
         return neurons
 
     @property
