@@ -11,7 +11,7 @@ from tests.app.conftest import ROOT
 
 def visit(lab: str, **address: Any) -> AppTest:
     """The lab at an address: `visit("batch_norm", n_directions=5)`."""
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=30)
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=120)
     at.switch_page(str(ROOT / "pages" / f"{lab}.py"))
     for name, value in address.items():
         at.query_params[f"{lab}.{name}"] = str(value)

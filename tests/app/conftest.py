@@ -68,7 +68,7 @@ def open_lab(clerk: Clerk) -> OpenLab:  # noqa: ARG001 - no page may start a sol
     """Opens the denoiser lab at an address: `open_lab(kernel_size=3)`."""
 
     def visit(**address: Any) -> AppTest:
-        at = AppTest.from_file(ROOT / "app.py", default_timeout=30)
+        at = AppTest.from_file(ROOT / "app.py", default_timeout=120)
         at.switch_page(str(ROOT / "pages" / "denoiser.py"))
         for name, value in address.items():
             at.query_params[f"denoiser.{name}"] = str(value)

@@ -29,18 +29,15 @@ SIGNALS = tuple(
     for k in (0, 4, 8, 12)
 )
 # Three labels in ten drawn anew: the small directions are what fits them.
-WRONG_LABELS = tuple(
-    {
-        **_GATED,
-        "dataset": "digit_classes",
-        "n_train": 600,
-        "label_noise": 0.3,
-        "weight_decay": 1.0,
-        "n_directions": k,
-        "tolerance": 1e-5,
-    }
-    for k in (12, 5, 20, 30, 0)
-)
+WRONG_LABELS = {
+    **_GATED,
+    "dataset": "digit_classes",
+    "n_train": 600,
+    "label_noise": 0.3,
+    "weight_decay": 1.0,
+    "n_directions": 12,
+    "tolerance": 1e-5,
+}
 
 ARCHITECTURE = Architecture(
     name="batch_norm",
@@ -63,7 +60,7 @@ ARCHITECTURE = Architecture(
     beside=beside,
     parametrisations=PARAMETRISATIONS,
     smoke={"dataset": "toy", "arrangements": "all", "weight_decay": 0.1},
-    stored=(CLOSED_FORM, *CUTS, *SIGNALS),
+    stored=(CLOSED_FORM, *CUTS, *SIGNALS, WRONG_LABELS),
     torch_module=torch_module,
     line="Batch norm hides a whitening. Made explicit, the spectrum can be cut where the noise "
     "begins.",
