@@ -85,9 +85,23 @@ def _quality(known: Known) -> Curves:
     test = np.array([cut.test for cut in cuts])
     train = np.array([cut.train for cut in cuts])
     dots = len(ks) <= 60
-    series = [Series(x=ks, y=train, role="noise", words="trained on", width=1.5, dots=dots, at=0.3)]
+    curve = len(ks) > 2  # on fewer points the words would lie on each other; the note has them
+    seen, unseen = "trained on", "not seen"
+    series = [
+        Series(
+            x=ks,
+            y=train,
+            role="noise",
+            words=seen if curve else "",
+            said=seen,
+            width=1.5,
+            dots=dots,
+            at=0.3,
+        )
+    ]
     if np.isfinite(test).any():
-        series.insert(0, Series(x=ks, y=test, words="not seen", dots=dots, up=False))
+        words = unseen if curve else ""
+        series.insert(0, Series(x=ks, y=test, words=words, said=unseen, dots=dots, up=False))
     classes = is_classes(result)
     return Curves(
         slot=Slot(
