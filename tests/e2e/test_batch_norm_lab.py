@@ -1,8 +1,11 @@
 """The batch-norm lab in a browser: the cut, the race's cursor, the order, points on a line."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_board_labs import APP, board_value, open_lab, place_of_point
+
+pytestmark = pytest.mark.e2e
 
 BOARDS = """(() => [...document.querySelectorAll('*')].map((e) => e.shadowRoot?.__app)
     .filter((app) => app?.panels))()"""
