@@ -137,6 +137,37 @@ def test_a_cluster_whose_scheduler_dies_is_told_of_and_another_one_goes_on(
     check(found, tmp_path, undisturbed)
 
 
+def cut(address: str) -> int:
+    """Drop the connection of the sweep's client at the scheduler, as a network does."""
+    import distributed
+
+    def drop(dask_scheduler: Any) -> int:  # nested: it travels by value
+        clients = dask_scheduler.client_comms.items()
+        ours = [comm.comm for name, comm in clients if "convexviz" in name]
+        for comm in ours:
+            comm.abort()
+        return len(ours)
+
+    with distributed.Client(address, set_as_default=False, name="other") as client:
+        return int(client.run_on_scheduler(drop))
+
+
+def test_a_connection_that_breaks_costs_nothing_but_the_work_on_its_way(
+    tmp_path: Path, undisturbed: Sweep
+) -> None:
+    told: list[int] = []
+    with cluster() as (address, _):
+
+        def drop(report: Report) -> None:
+            told.append(report.place)
+            if report.ended in (9, 30):
+                assert cut(address) == 1
+
+        found = swept(tmp_path, scheduler=address, on_cell=drop)
+    assert sorted(told) == list(range(CELLS))  # each cell told once
+    check(found, tmp_path, undisturbed)
+
+
 def test_nobody_at_the_address_is_one_line(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("convexviz.experiments.sweep_cluster.CONNECT_SECONDS", 1)
     with pytest.raises(WorkError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9"):
