@@ -112,12 +112,12 @@ def _vector(program: VectorProgram, tolerance: float, seed: int) -> AbstractSolv
 
 def _nuclear(program: NuclearProgram, tolerance: float) -> AbstractSolver | None:
     from convexviz.solvers.nuclear_descent import NuclearDescent
-    from convexviz.solvers.nuclear_steps import NuclearSteps
+    from convexviz.solvers.nuclear_sweeps import NuclearSweeps
 
     P, d, k = program.shape
     found: AbstractSolver = NuclearDescent(tolerance)
     if len(program.X) * P * d * k > LARGE:
-        found = NuclearSteps(tolerance=tolerance)
+        found = NuclearSweeps(tolerance=tolerance)
     return found if found.why_not(program) is None else None
 
 

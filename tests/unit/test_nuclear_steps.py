@@ -1,6 +1,7 @@
 """Steps on blocks of several outputs: the exact solver's optima, on any device and in any size."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from convexviz.core.solution import Progress, Status
 from convexviz.errors import Cancelled, IncompatibleSolver, SpecError
 from convexviz.solvers.nuclear_descent import NuclearDescent, soft_thresholded
 from convexviz.solvers.nuclear_steps import NuclearSteps
+from convexviz.solvers.nuclear_sweeps import NuclearSweeps
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
@@ -73,7 +75,27 @@ def test_the_optimum_is_the_exact_solvers(loss: str, patches: int, device: str) 
     )
 
 
-def test_a_cancelled_run_is_gone_on_with() -> None:
+@pytest.mark.parametrize(
+    ("loss", "patches", "outputs"),
+    [
+        ("squared", 1, 3),
+        ("squared", 1, 6),  # more outputs than features
+        ("squared", 3, 3),
+        ("logistic", 1, 3),
+        ("cross_entropy", 1, 3),
+    ],
+)
+def test_sweeps_over_blocks_find_the_same_optimum(loss: str, patches: int, outputs: int) -> None:
+    made = program(loss, patches, outputs)
+    exact = NuclearDescent(1e-8).solve(made).require_optimal()
+    found = NuclearSweeps(tolerance=1e-5).solve(made).require_optimal()
+    assert found.certificate.primal == pytest.approx(exact.certificate.primal, rel=2e-5)
+    assert found.certificate.dual <= exact.certificate.primal * (1 + 1e-9)
+    assert found.certificate.primal == pytest.approx(made.objective(found.variables), rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", [NuclearSteps, NuclearSweeps])
+def test_a_cancelled_run_is_gone_on_with(solver: Any) -> None:
     made = program()
     seen: list[Progress] = []
 
@@ -82,21 +104,22 @@ def test_a_cancelled_run_is_gone_on_with() -> None:
         if len(seen) > 4:
             raise Cancelled
 
-    part = NuclearSteps(tolerance=1e-6).solve(made, on_iteration=stop)
+    part = solver(tolerance=1e-6).solve(made, on_iteration=stop)
     assert part.status is Status.CANCELLED
     assert part.certificate.gap > 0
-    rest = NuclearSteps(tolerance=1e-5).solve_from(made, part.variables)
+    rest = solver(tolerance=1e-5).solve_from(made, part.variables)
     assert rest.status is Status.OPTIMAL
     assert rest.objectives[0].primal <= part.certificate.primal * (1 + 1e-12)
 
 
-def test_zero_is_known_and_kinks_are_refused() -> None:
+@pytest.mark.parametrize("solver", [NuclearSteps, NuclearSweeps])
+def test_zero_is_known_and_kinks_are_refused(solver: Any) -> None:
     made = program()
-    none = NuclearSteps().solve(made.with_weight_decay(1.01 * made.beta_max))
+    none = solver().solve(made.with_weight_decay(1.01 * made.beta_max))
     assert none.status is Status.OPTIMAL
     assert not none.variables.any()
     hinge = replace(program("logistic"), loss=loss_named("hinge"))
     with pytest.raises(IncompatibleSolver, match="smooth loss"):
-        NuclearSteps().solve(hinge)
+        solver().solve(hinge)
     with pytest.raises(SpecError, match="tolerance must be > 0"):
-        NuclearSteps(tolerance=0.0)
+        solver(tolerance=0.0)
