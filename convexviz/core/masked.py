@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from convexviz.core.types import Array
 
-_ENTRIES_AT_A_TIME = 2**15  # rows times patterns: measured, a quarter megabyte is fastest
+ENTRIES_AT_A_TIME = 2**15  # rows times patterns: measured, a quarter megabyte is fastest
 
 
 def predict(
@@ -51,5 +51,5 @@ def adjoint_of_many(
 
 
 def _row_blocks(n: int, width: int) -> list[slice]:
-    step = max(1, _ENTRIES_AT_A_TIME // max(1, width))
+    step = max(1, ENTRIES_AT_A_TIME // max(1, width))
     return [slice(start, start + step) for start in range(0, n, step)]
