@@ -15,15 +15,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
 from convexviz.core import ridges
 from convexviz.core.discriminator import Neurons
+from convexviz.core.relu_reply import Replies
 
 if TYPE_CHECKING:
     from convexviz.core.game import GameProgram
 
-SCALES = 33
+MOST_DOUBLINGS, SECTIONS, GOLDEN = 40, 8, 0.618
 MOST_NEURONS = 400  # of which every pair of lines is intersected
 
 
@@ -76,104 +76,27 @@ def _by_length(
 
 
 def _scaled(neurons: Neurons, gain: float, start: np.ndarray, price: float) -> float:
-    """The best of a few scales, each of which gives a bound."""
-    lines = _Lines(neurons)
+    """The best of a few scales, each of which gives a bound: it is concave in the scale."""
+    replies = Replies(neurons)
     rows, counts = np.unique(start, axis=0, return_counts=True)
 
     def at(scale: float) -> float:
-        return scale * gain + float(counts @ lines.replies(rows, scale, price))
+        return scale * gain + float(counts @ replies.least(rows, scale, price))
 
-    scales = np.concatenate([np.geomspace(0.02, 2.0, SCALES), [1.0]])
-    best = 0.0
-    for _ in range(3):
-        values = [at(float(t)) for t in scales]
-        k = int(np.argmax(values))
-        best = max(best, values[k])
-        ordered = np.sort(scales)
-        j = int(np.searchsorted(ordered, scales[k]))
-        low, high = ordered[max(j - 1, 0)], ordered[min(j + 1, len(ordered) - 1)]
-        scales = np.linspace(low, high, 9)
-    return best
-
-
-class _Lines:
-    """The plane cut by the neurons' lines: where a piecewise quadratic function has its minimum.
-
-    The minimum of `p |g - g0|^2 - t psi(g)` lies inside a cell, where psi is linear, on a line
-    inside a segment, or where two lines meet. All these points are tried, so it is exact.
-    """
-
-    def __init__(self, neurons: Neurons) -> None:
-        U = neurons.directions
-        self.w, self.v = U[:, :2], neurons.weights
-        self.o = U[:, 2] if U.shape[1] > 2 else np.zeros(len(U))
-        lengths = np.linalg.norm(self.w, axis=1)
-        on = np.flatnonzero(lengths > 1e-12)
-        self.along = np.stack([-self.w[on, 1], self.w[on, 0]], axis=1) / lengths[on, None]
-        self.foot = -self.o[on, None] * self.w[on] / lengths[on, None] ** 2
-        self.corners, self.middles, self.line = self._cut(on)
-        # The slope of psi on either side of each segment, and in the cell of no line at all.
-        inside = self.middles @ self.w.T + self.o > 0
-        own = on[self.line]
-        inside[np.arange(len(own)), own] = False
-        less = inside.astype(float) @ (self.v[:, None] * self.w)
-        more = less + self.v[own, None] * self.w[own]
-        self.segment_slope = less
-        cells = np.concatenate([less, more]) if len(own) else np.zeros((1, 2))
-        if not len(own):
-            cells = (np.maximum(np.sign(self.o), 0) @ (self.v[:, None] * self.w))[None]
-        self.cell_slope = np.unique(np.round(cells, 12), axis=0)
-
-    def _cut(self, on: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where lines meet; a point inside each segment; and the line that it lies on."""
-        corners, middles, owner = [np.zeros((0, 2))], [np.zeros((0, 2))], [np.zeros(0, dtype=int)]
-        for k in range(len(on)):
-            rate = self.w[on] @ self.along[k]
-            height = self.w[on] @ self.foot[k] + self.o[on]
-            crosses = np.abs(rate) > 1e-12
-            places = np.unique(-height[crosses] / rate[crosses])
-            corners.append(self.foot[k] + places[:, None] * self.along[k])
-            if len(places):
-                between = np.concatenate(
-                    [[places[0] - 1], (places[1:] + places[:-1]) / 2, [places[-1] + 1]]
-                )
-            else:
-                between = np.zeros(1)
-            middles.append(self.foot[k] + between[:, None] * self.along[k])
-            owner.append(np.full(len(between), k))
-        return np.concatenate(corners), np.concatenate(middles), np.concatenate(owner)
-
-    def psi(self, g: Float[np.ndarray, "*k 2"]) -> Float[np.ndarray, "*k"]:
-        flat = g.reshape(-1, 2)
-        out = np.empty(len(flat))
-        step = max(1, 2**20 // len(self.v))
-        for begin in range(0, len(flat), step):
-            rows = slice(begin, begin + step)
-            out[rows] = np.maximum(flat[rows] @ self.w.T + self.o, 0.0) @ self.v
-        return out.reshape(g.shape[:-1])
-
-    def replies(
-        self, start: Float[np.ndarray, "n 2"], scale: float, price: float
-    ) -> Float[np.ndarray, " n"]:
-        """`min_g price |g - g0|^2 - scale psi(g)` for each g0."""
-        half = scale / (2 * price)
-        inner = start[:, None] + half * self.cell_slope
-        best = self._least(inner, start, scale, price)
-        if len(self.middles):
-            foot, along = self.foot[self.line], self.along[self.line]
-            target = start[:, None] + half * self.segment_slope - foot
-            places = np.einsum("nkd,kd->nk", target, along)
-            edge = foot + places[:, :, None] * along
-            best = np.minimum(best, self._least(edge, start, scale, price))
-        if len(self.corners):
-            corner_psi = self.psi(self.corners)
-            for j, g0 in enumerate(start):
-                apart = np.square(self.corners - g0).sum(axis=1)
-                best[j] = min(best[j], float((price * apart - scale * corner_psi).min()))
-        return best
-
-    def _least(
-        self, g: np.ndarray, start: np.ndarray, scale: float, price: float
-    ) -> Float[np.ndarray, " n"]:
-        apart = np.square(g - start[:, None]).sum(axis=-1)
-        return (price * apart - scale * self.psi(g)).min(axis=1)
+    scale, value = 1.0, at(1.0)
+    for factor in (2.0, 0.5):
+        for _ in range(MOST_DOUBLINGS):
+            other = at(scale * factor)
+            if not other > value:
+                break
+            scale, value = scale * factor, other
+    low, high = scale / 2, 2 * scale
+    for _ in range(SECTIONS):
+        width = GOLDEN * (high - low)
+        left, right = at(high - width), at(low + width)
+        value = max(value, left, right)
+        if left > right:
+            high = low + width
+        else:
+            low = high - width
+    return max(0.0, value)  # in this order: 0 where a sample is out of range

@@ -22,6 +22,7 @@ from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
 from convexviz.solvers.game_closed import finished
 from convexviz.solvers.relu_critic import Measure, apportioned, pieces, shortest
 from convexviz.solvers.relu_polish import Extremes, Polish
+from convexviz.solvers.relu_transport import Plan, can_plan, plan
 
 NAME = "numerical: linear program, zonotope cut, convex-concave steps"
 SEARCH = "branch and bound on the angle"
@@ -60,17 +61,19 @@ class ReluGame(AbstractSolver):
             return self._rescaled(program, size, on_iteration)
         monitor = Monitor(self.tolerance, on_iteration)
         critic = _critic(program)
-        neurons = critic.neurons if critic else no_neurons(program.width - 1)
+        planned = _plan(program)
+        proved = planned.neurons if planned else critic.neurons if critic else None
+        neurons = no_neurons(program.width - 1) if proved is None else proved
         bound = program.bound(neurons)
         best: tuple[float, np.ndarray | None] = (np.inf, None)
         improve = Polish(program, Extremes(program))
-        for start in _promising(improve, _starts(program, critic)):
+        for start in _promising(improve, _starts(program, critic), planned):
             found = improve.run(start, self.steps)
             if found.C is not None and found.value < best[0]:
                 best = found.value, found.C
             for tried in found.neurons if critic is None else ():
-                if (proved := program.bound(tried)) > bound:
-                    bound, neurons = proved, tried
+                if (other := program.bound(tried)) > bound:
+                    bound, neurons = other, tried
             certificate = Certificate(best[0], min(bound, best[0]), Scope.GAN_GAME)
             if monitor.record(certificate):
                 break
@@ -131,8 +134,21 @@ def _one_latent(game: GameProgram, tolerance: float, on_iteration: OnIteration) 
     return finished(game, variables, tolerance, SEARCH, on_iteration)
 
 
-def _promising(improve: Polish, starts: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """All starts; in space, where a distance costs more, only the one that a grid prefers."""
+def _plan(program: GameProgram) -> Plan | None:
+    """What the dual over the plane says, where it can be asked and something is to be done."""
+    if not can_plan(program) or program.weight_decay >= program.beta_max:
+        return None
+    return plan(program)
+
+
+def _promising(
+    improve: Polish, starts: Iterator[np.ndarray], planned: Plan | None
+) -> Iterator[np.ndarray]:
+    """All starts; in space, where a distance costs more, only the plan or what a grid prefers."""
+    if planned is not None:
+        yield planned.samples
+        if improve.rough:
+            return
     if not improve.rough:
         yield from starts
         return

@@ -180,5 +180,5 @@ def seconds(spec: Spec, data: Mapping[str, Any]) -> float:
     if spec.discriminator == "quadratic" and spec.penalty != "displacement" and not spec.bias:
         return 0.01 + 1e-9 * float(data["X"].size) * min(data["X"].shape)
     if spec.discriminator == "relu":
-        return 1.0
+        return (7.0 if spec.bias else 1.3) * (14 if follows_path(spec) else 1)
     return (1.0 if follows_path(spec) else 0.06) + 1e-5 * max(columns - 3, 0) ** 4
