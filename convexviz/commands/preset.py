@@ -55,7 +55,7 @@ def run_one(args: argparse.Namespace) -> int:
     preset = get(args.name)
     sizing = preset.sized(args.size)
     if preset.rows is not None:
-        for row in preset.rows(args.size, args.device):
+        for row in preset.rows(args.size, args.device, None, 0):
             at = ", ".join(f"{name} {value}" for name, value in row["at"].items())
             known = [name for name in preset.measures if name in row]
             say(f"{at}: " + ", ".join(f"{name} {row[name]:.6g}" for name in known))

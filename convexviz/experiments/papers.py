@@ -179,7 +179,7 @@ def compute(
             start = before.rows
     make = _stages if preset.rows is not None else _cells
     made: Figures | None = None
-    for made in make(preset, size, start, where):
+    for made in make(preset, size, start, where, path):
         write_whole(path, made.text().encode())
         tell(len(made.rows), made.count)
     assert made is not None  # a preset has a row
@@ -197,12 +197,17 @@ def _about(device: str, data: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _stages(
-    preset: Preset, size: Size, _start: list[dict[str, Any]], where: Where
+    preset: Preset, size: Size, start: list[dict[str, Any]], where: Where, path: Path
 ) -> Iterator[Figures]:
+    """Row by row; what the next one goes on from lies beside the figures until all are there."""
     assert preset.rows is not None
     assert preset.source is not None
-    rows = list(preset.rows(size, where.device))
-    yield _figures(preset, size, len(rows), rows, _about(where.device, preset.source(size)))
+    keep, rows = path.with_suffix(".npz"), list(start)
+    about = _about(where.device, preset.source(size))
+    for row in preset.rows(size, where.device, keep, len(rows)):
+        rows.append(row)
+        yield _figures(preset, size, preset.n_rows, rows, about)
+    keep.unlink(missing_ok=True)
 
 
 def _figures(
@@ -215,7 +220,7 @@ def _figures(
 
 
 def _cells(
-    preset: Preset, size: Size, start: list[dict[str, Any]], where: Where
+    preset: Preset, size: Size, start: list[dict[str, Any]], where: Where, _path: Path
 ) -> Iterator[Figures]:
     """The sweep, then what Adam reaches beside each cell."""
     from convexviz.experiments.sweep import sweep

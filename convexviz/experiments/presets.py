@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from convexviz.errors import SpecError
@@ -46,7 +47,9 @@ class Preset:
         architecture: of the sweep; empty where `rows` computes without one.
         data: (size) -> the arrays it runs on, where no data set's name says it.
         source: (size) -> dataset, source and licence of such arrays.
-        rows: (size, device) -> a row a stage, for what is no sweep.
+        rows: (size, device, keep, done) -> a row a stage after the first `done`, for what is no
+            sweep; `keep` is the file that the next one goes on from, or None.
+        n_rows: how many there are in all.
     """
 
     name: str
@@ -60,7 +63,8 @@ class Preset:
     architecture: str = ""
     data: Callable[[Size], Mapping[str, Any]] | None = None
     source: Callable[[Size], Mapping[str, str]] | None = None
-    rows: Callable[[Size, str], Iterator[dict[str, Any]]] | None = None
+    rows: Callable[[Size, str, Path | None, int], Iterator[dict[str, Any]]] | None = None
+    n_rows: int = 0
 
     @property
     def is_confirmed(self) -> bool:
@@ -234,7 +238,10 @@ PRESETS = (
         ),
         full=Sizing(words="CelebA, 50 000 faces, 4x4 to 64x64, 20 to 175 directions; needs a GPU"),
         source=lambda size: presets_faces.source(whole=size == "full"),
-        rows=lambda size, device: presets_faces.stages(whole=size == "full", device=device),
+        rows=lambda size, device, keep, done: presets_faces.stages(
+            whole=size == "full", device=device, keep=keep, done=done
+        ),
+        n_rows=len(presets_faces.SIDES),
     ),
 )  # fmt: skip
 

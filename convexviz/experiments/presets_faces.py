@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,39 +14,49 @@ from jaxtyping import Float
 
 from convexviz.errors import DataError
 from convexviz.experiments.provenance import device_name
+from convexviz.experiments.store_files import write_whole
 from convexviz.solvers import procogan, procogan_published
 from convexviz.solvers.procogan_published import SCHEDULE
 
 CELEBA = 50_000  # images, as P1 has them
 SIDE = 64
+SIDES = tuple(4 * 2**i for i in range(len(SCHEDULE)))
 _BLOCK = 500
 
 
-def stages(*, whole: bool, device: str) -> Iterator[dict[str, Any]]:
-    """What is known of each stage once all are trained: F / beta is 1 where the theory holds.
+def stages(
+    *, whole: bool, device: str, keep: Path | None = None, done: int = 0
+) -> Iterator[dict[str, Any]]:
+    """What is known of each stage as it is done: F / beta is 1 where the theory holds.
 
-    Beside it, at the small size, what the schedule as it was released gives.
+    Beside it, at the small size, what the schedule as it was released gives. What the next stage
+    needs is written to `keep`; with it, the first `done` stages are not trained again.
 
     Raises:
         DataError: `whole`, and CelebA is not on this machine.
         SpecError: there is no such device.
+        StoreError: `keep` cannot be written.
     """
     device_name(device)
     images = celeba() if whole else embedded()
     n, channels = len(images), images.shape[-1]
-    sides = [4 * 2**i for i in range(len(SCHEDULE))]
     most = n - 2 if whole else min(n - 2, _kept_by_embedded())
     kept = [
-        min(k, channels * side * side - 1, most) for k, side in zip(SCHEDULE, sides, strict=True)
+        min(k, channels * side * side - 1, most) for k, side in zip(SCHEDULE, SIDES, strict=True)
     ]
-    started = time.perf_counter()
-    made = procogan.train(images, kept, np.random.default_rng(0), device=device)
-    seconds = time.perf_counter() - started
     rng = np.random.default_rng(0)
     published = [] if whole else procogan_published.run(images, rng, kept)
-    for place, stage in enumerate(made.stages):
+    Z = procogan.whitened(n, max(kept), np.random.default_rng(0))
+    rows, at = procogan.centred(images), _carried(keep, n, done)
+    started = time.perf_counter()
+    for stage, carried in procogan.one_by_one(rows, SIDES, Z, kept, start=at, device=device):
+        if keep is not None:
+            _write(keep, carried)
+        place = carried.stages - 1
         squares = stage.singular[: stage.kept] ** 2
         optimum = float(np.sum(np.maximum(squares - stage.beta, 0.0)))
+        if place < done:  # what was kept is behind what is known
+            continue
         yield {
             "at": {"resolution": stage.resolution},
             "kept": stage.kept,
@@ -51,9 +64,32 @@ def stages(*, whole: bool, device: str) -> Iterator[dict[str, Any]]:
             "primal": optimum,
             "f_over_beta": stage.f_over_beta,
             "identity_error": stage.identity_error,
-            "seconds": seconds / len(made.stages),
+            "seconds": time.perf_counter() - started,
             **({"published_f_over_beta": published[place].f_over_beta} if published else {}),
         }
+        started = time.perf_counter()
+
+
+def _write(path: Path, carried: procogan.Carried) -> None:
+    held = io.BytesIO()
+    np.savez(held, samples=carried.samples, directions=carried.directions,
+             used=carried.used, stages=carried.stages)  # fmt: skip
+    write_whole(path, held.getvalue())
+
+
+def _carried(path: Path | None, n: int, done: int) -> procogan.Carried | None:
+    """What was kept after `done` stages; None where there is nothing that fits: from the start."""
+    if path is None or done == 0:
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            at = procogan.Carried(
+                found["samples"], found["directions"], int(found["used"]), int(found["stages"])
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    fits = at.samples.ndim == at.directions.ndim == 2 and len(at.samples) == n
+    return at if fits and at.stages == done and at.samples.shape[1] == len(at.directions) else None
 
 
 def embedded() -> Float[np.ndarray, "n 64 64 3"]:

@@ -11,7 +11,7 @@ noise. The checks of each stage show it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -132,6 +132,14 @@ def train(
     if any(b < a for a, b in pairwise(kept)):
         raise SpecError(f"kept must not fall from stage to stage, got {tuple(kept)}")
     Z = whitened(n, max(kept), rng)
+    sizes = [smallest * 2**i for i in range(len(kept))]
+    return staged(centred(images), sizes, Z, tuple(kept), device=device)
+
+
+def centred(
+    images: Float[np.ndarray, "n h w c"],
+) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+    """`rows` of `staged`: (side) -> images of that size without their mean, flat, and the mean."""
     means = images.mean(axis=0, dtype=np.float64)
 
     def rows(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -140,8 +148,24 @@ def train(
         X -= mean
         return X, mean
 
-    sizes = [smallest * 2**i for i in range(len(kept))]
-    return staged(rows, sizes, Z, tuple(kept), device=device)
+    return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carried:
+    """What a stage hands to the next, all that is needed to go on from there.
+
+    Attributes:
+        samples: orthonormal columns; the training samples are `samples @ directions`.
+        directions: of the last stage.
+        used: latents that have entered.
+        stages: how many are done.
+    """
+
+    samples: Float[np.ndarray, "m k"]
+    directions: Float[np.ndarray, "k d"]
+    used: int = 0
+    stages: int = 0
 
 
 def staged(
@@ -156,9 +180,23 @@ def staged(
     their mean; `kept` the directions of each stage, or (side, singular values) -> how many are
     kept, and beta.
     """
-    stages: list[Stage] = []
-    P, before, used, channels = np.zeros((len(Z), 0)), np.zeros((0, 0)), 0, 1
-    for i, size in enumerate(sides):
+    stages = [stage for stage, _ in one_by_one(rows, sides, Z, kept, device=device)]
+    last = stages[-1] if stages else None
+    return Progressive(tuple(stages), len(last.mean) // last.resolution**2 if last else 1)
+
+
+def one_by_one(  # noqa: PLR0913 - those of `staged`, and where to go on from
+    rows: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    sides: Sequence[int],
+    Z: Float[np.ndarray, "m l"],
+    kept: Sequence[int] | Callable[[int, np.ndarray], tuple[int, float]],
+    *,
+    start: Carried | None = None,
+    device: str = "cpu",
+) -> Iterator[tuple[Stage, Carried]]:
+    """Each stage as it is done, and what carries it on; from `start`, if given (see `staged`)."""
+    at = Carried(np.zeros((len(Z), 0)), np.zeros((0, 0))) if start is None else start
+    for i, size in list(enumerate(sides))[at.stages :]:
         X, mean = rows(size)
         channels = X.shape[1] // size**2
         singular, V = leading(X, Z.shape[1] if callable(kept) else kept[i], device)
@@ -167,18 +205,18 @@ def staged(
         else:
             count, beta = kept[i], float(singular[kept[i]] ** 2)
         count = min(count, int(np.sum(above(singular, beta))))  # equal ones are kept together
-        fresh = max(count - P.shape[1], 0)
-        inputs = np.hstack([P, Z[:, used : used + fresh]])
-        larger = _upsampled(before, size // 2, channels) if len(before) else np.zeros((0, 0))
+        fresh = max(count - at.samples.shape[1], 0)
+        inputs = np.hstack([at.samples, Z[:, at.used : at.used + fresh]])
+        some = len(at.directions) > 0
+        larger = _upsampled(at.directions, size // 2, channels) if some else np.zeros((0, 0))
         fitted = _fit(inputs, larger, (singular, V[:count]), beta)
-        P, before = fitted.P, fitted.directions
-        checks = check(X, P, before, (singular, V), beta)
-        stages.append(
-            Stage(size, count, beta, mean, fitted.step, before, singular, fresh, *checks,
-                  fitted.condition)
+        at = Carried(fitted.P, fitted.directions, at.used + fresh, at.stages + 1)
+        checks = check(X, at.samples, at.directions, (singular, V), beta)
+        yield (
+            Stage(size, count, beta, mean, fitted.step, at.directions, singular, fresh, *checks,
+                  fitted.condition),
+            at,
         )  # fmt: skip
-        used += fresh
-    return Progressive(tuple(stages), channels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

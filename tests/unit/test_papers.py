@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import convexviz
@@ -11,10 +12,11 @@ from convexviz import architectures
 from convexviz.cli import main
 from convexviz.core.solution import Scope
 from convexviz.errors import StoreError
-from convexviz.experiments import papers, presets
+from convexviz.experiments import papers, presets, presets_faces
 from convexviz.experiments.papers import Where
 from convexviz.experiments.presets import PRESETS, Preset, Sizing
 from convexviz.experiments.sweep_axes import axes_of, combinations
+from convexviz.solvers import procogan
 from convexviz.views import papers as page
 
 TINY = Sizing(
@@ -92,6 +94,43 @@ def test_figures_go_on_where_they_were_interrupted(tmp_path: Path) -> None:
     path.write_text("[1, 2")
     with pytest.raises(StoreError, match=r"holds no figures .* delete it"):
         papers.read(path)
+
+
+def test_progressive_training_goes_on_at_the_stage_it_was_killed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = presets.get("p1-faces")
+    images = np.random.default_rng(0).random((40, 64, 64, 3))
+    monkeypatch.setattr(presets_faces, "embedded", lambda: images)
+    where = Where(store=tmp_path)
+    whole = papers.compute(faces, "small", folder=tmp_path / "whole", where=where)
+    assert [row["at"]["resolution"] for row in whole.rows] == [4, 8, 16, 32, 64]
+    assert list((tmp_path / "whole").iterdir()) == [tmp_path / "whole" / "p1-faces-small.json"]
+
+    def killed(there: int, _all: int) -> None:
+        if there == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        papers.compute(faces, "small", folder=tmp_path, where=where, tell=killed)
+    trained: list[int] = []
+    leading = procogan.leading
+    monkeypatch.setattr(
+        procogan, "leading", lambda X, *given: trained.append(X.shape[1]) or leading(X, *given)
+    )
+    again = papers.compute(faces, "small", folder=tmp_path, where=where)
+    assert trained == [3 * side**2 for side in (16, 32, 64)]
+    for one, other in zip(whole.rows, again.rows, strict=True):
+        for name in ("at", "kept", "weight_decay", "f_over_beta", "published_f_over_beta"):
+            assert one[name] == pytest.approx(other[name], rel=1e-9)
+    # Without what it goes on from, or with another's, it trains from the start.
+    with pytest.raises(KeyboardInterrupt):
+        papers.compute(faces, "small", folder=tmp_path / "c", where=where, tell=killed)
+    (tmp_path / "c" / "p1-faces-small.npz").write_bytes(b"PK")
+    third = papers.compute(faces, "small", folder=tmp_path / "c", where=where)
+    assert [row["primal"] for row in third.rows] == pytest.approx(
+        [row["primal"] for row in whole.rows]
+    )
 
 
 def test_a_preset_whose_data_are_missing_says_where_to_get_them(
