@@ -217,7 +217,7 @@ class _Run:
                 return
             earlier = [e for at, e in history if at <= now / 2]
             slow = earlier and excess > _SLOW * earlier[-1]
-            if slow and excess > 0.05 and now > _FIRST_LOOK:
+            if slow and excess > 0.05 and now > _FIRST_LOOK and sphere.is_narrow:
                 return
             known = max(known, sphere.ascent()[0])
             sphere.enough = known

@@ -57,7 +57,8 @@ def largest_on_box(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
         spread = inverse(L)
         if value < best:
             best, found = value, theta.copy()
-            mean, second = u.copy(), np.outer(u, u) + barrier * spread
+        # Of the last step, whatever its value: before the barrier has fallen they fit no box.
+        mean, second = u, np.outer(u, u) + barrier * spread
         step, decrement = newton_step(u, spread, theta, lo, hi, barrier)
         length = line_search(A, g, theta, step, decrement, lo, hi, barrier)
         theta = theta + length * step

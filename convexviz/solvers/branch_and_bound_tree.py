@@ -93,6 +93,11 @@ class Sphere:
     def worst(self) -> Box:
         return self._leaves[0][2]
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the first axis of the worst leaf is cut down as far as it will be."""
+        return bool(self.worst.hi[0] - self.worst.lo[0] <= _NARROW)
+
     def leaves(self) -> list[Box]:
         """Every box that is not cut, the worst first."""
         return [leaf for _, _, leaf in sorted(self._leaves, key=lambda entry: entry[:2])]
