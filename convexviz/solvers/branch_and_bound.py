@@ -34,7 +34,7 @@ from convexviz.solvers.robust_dual import RobustDual, raw_recipe
 _EXCESS = 0.25  # times the tolerance: so close to the largest correlation known, cutting ends
 _SLOW = 0.7  # the part of the excess that is left, after doubling the time, that ends the search
 _FIRST_LOOK = 1.0  # seconds before that is asked
-_RETRAIN_UNTIL = 0.7  # of the time; the rest cuts boxes for the best residual
+_RETRAIN_UNTIL = 0.85  # of the time; the rest cuts boxes for the best residual
 _CUTS_A_ROUND = 6
 _POLISHING, _SLOPE = 200, 1e-6  # steps, and the slope in weight decays at which they end
 _BELOW = 0.95  # of the weight decay: a box that is better needs no more work
@@ -195,6 +195,7 @@ class _Run:
             value = max(value, target.offer(sphere))
             if value > best:
                 best, best_target = value, target
+                robust.keep()
         sphere.enough = _BELOW * best_target.limit
         if target is not best_target:
             yield from sphere.replace(best_target.r)

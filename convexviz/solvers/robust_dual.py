@@ -25,6 +25,8 @@ from convexviz.solvers.branch_and_bound_tree import Box, Sphere
 
 _STEPS = 60
 _NOTHING = 1e-100  # shorter neurons add nothing to outputs of about 1
+_NEW = 0.5  # of the new weights; the rest is of the best ones
+_TRACE = 1e-4  # of all weight: atoms below it are left out
 _BAD = 0.95  # boxes are left alone once their bound is below so much of the weight decay
 
 
@@ -48,6 +50,8 @@ class RobustDual:
 
     def __init__(self, problem: Balanced, neurons: Float[np.ndarray, "m d1"]) -> None:
         self.problem = problem
+        self._kept: list[tuple[Atom, float]] = []
+        self._told: list[tuple[Atom, float]] = []
         self.atoms = [
             _neuron(problem, row) for row in neurons if lengths(row[None, :-1])[0] > _NOTHING
         ]
@@ -73,7 +77,23 @@ class RobustDual:
             for atom, weight in zip(self.atoms, weights, strict=True):
                 atom.weight = float(weight)
         self.atoms = [a for a in self.atoms if a.weight > 0 or a.box is None]
+        self._told = self._between()
         return self._recipe()
+
+    def keep(self) -> None:
+        """The residual told last is the best one yet: the next ones stay near it."""
+        self._kept = self._told
+
+    def _between(self) -> list[tuple[Atom, float]]:
+        """Weights between the best ones and the new: cutting planes alone swing to and fro."""
+        share = _NEW if self._kept else 1.0
+        weights = {id(a): share * a.weight for a in self.atoms}
+        atoms = {id(a): a for a in self.atoms}
+        for atom, weight in self._kept:
+            atoms[id(atom)] = atom
+            weights[id(atom)] = weights.get(id(atom), 0.0) + (1 - share) * weight
+        enough = _TRACE * sum(weights.values())
+        return [(atoms[i], w) for i, w in weights.items() if w > enough]
 
     def _most(self) -> int:
         """Atoms that fit into memory: half a gigabyte of single precision."""
@@ -81,15 +101,15 @@ class RobustDual:
 
     def _recipe(self) -> Recipe:
         d = self.problem.X.shape[1]
-        true = [a for a in self.atoms if a.box is None and a.weight > 0]
-        blurs = [a for a in self.atoms if a.box is not None and a.weight > 0]
-        neurons = [np.append(a.weight * a.row, a.sign) for a in true]
+        true = [(a, w) for a, w in self._told if a.box is None]
+        blurs = [(a, w) for a, w in self._told if a.box is not None]
+        neurons = [np.append(w * a.row, a.sign) for a, w in true]
         return Recipe(
             np.array(neurons, dtype=np.float64).reshape(-1, d + 1),
-            np.array([a.row for a in blurs], dtype=np.float32).reshape(
+            np.array([a.row for a, _ in blurs], dtype=np.float32).reshape(
                 -1, 3 * d + d * (d + 1) // 2
             ),
-            np.array([a.sign * a.weight for a in blurs], dtype=np.float64),
+            np.array([a.sign * w for a, w in blurs], dtype=np.float64),
         )
 
 
