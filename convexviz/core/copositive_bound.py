@@ -20,6 +20,7 @@ from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram
 
 FEW = 4  # facets up to which the relaxation of a cone is exact
+_BITS = (6, 12, 24, 36)  # of a multiplier that is kept: fewer are enough where a cell has room
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +67,49 @@ def relaxed_norm(
     With `known` multipliers nothing is solved: a cell that has none gets its plain singular value.
     """
     norm = program.norm
-    G = program.readout.adjoint(R)
-    exact = norm.largest(G)
-    floor = program.weight_decay * (1 - 1e-12)
     if norm.rows.shape[1] <= 2 or not isinstance(norm, AllFaces | ChosenCones):
-        return Relaxed(max(exact, floor))
+        exact = norm.largest(program.readout.adjoint(R))
+        return Relaxed(max(exact, _floor(program)))
+    asked = _asked(program, norm, R)
+    worst, proof = asked.worst, {}
+    for cell in asked.cells.tolist():
+        Q, K = asked.forms[cell].T @ asked.forms[cell], norm.cone(cell)
+        kept = np.zeros(0) if known is None else np.maximum(known.get(cell, np.zeros(0)), 0.0)
+        N = _short(Q, K, _multipliers(Q, K), worst) if known is None else kept
+        proof[cell] = N
+        worst = max(worst, min(_root(Q, K, N), float(asked.tops[cell])))
+    return Relaxed(worst, proof)
+
+
+def programs(program: VectorProgram, R: Float[np.ndarray, "n c"]) -> int:
+    """How many small programs `relaxed_norm` solves at R: half a millisecond each."""
+    norm = program.norm
+    if norm.rows.shape[1] <= 2 or not isinstance(norm, AllFaces | ChosenCones):
+        return 0
+    return len(_asked(program, norm, R).cells)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The cells whose value is not known yet, largest singular value first."""
+
+    cells: np.ndarray
+    forms: Array
+    tops: Array
+    worst: float
+
+
+def _asked(program: VectorProgram, norm: AllFaces | ChosenCones, R: Array) -> _Asked:
+    G = program.readout.adjoint(R)
+    worst = max(norm.largest(G), _floor(program))
     forms = norm.forms(G)
     tops = np.linalg.norm(forms, 2, axis=(1, 2))
-    worst, proof = max(exact, floor), {}
     unsure = np.flatnonzero((facet_counts(norm) > FEW) & (tops > worst))
-    for cell in unsure[np.argsort(-tops[unsure])].tolist():
-        Q, K = forms[cell].T @ forms[cell], norm.cone(cell)
-        kept = np.zeros(0) if known is None else np.maximum(known.get(cell, np.zeros(0)), 0.0)
-        N = _multipliers(Q, K) if known is None else kept
-        bound = min(float(np.sqrt(max(_value(Q, K, N), 0.0))), float(tops[cell]))
-        proof[cell] = N
-        worst = max(worst, bound)
-    return Relaxed(worst, proof)
+    return _Asked(unsure[np.argsort(-tops[unsure])], forms, tops, worst)
+
+
+def _floor(program: VectorProgram) -> float:
+    return program.weight_decay * (1 - 1e-12)
 
 
 def _pairs(K: Float[np.ndarray, "f r"]) -> list[Array]:
@@ -96,6 +123,23 @@ def _value(Q: Float[np.ndarray, "r r"], K: Float[np.ndarray, "f r"], N: Array) -
     if len(N) != len(pairs):
         return float(np.linalg.eigvalsh(Q)[-1])
     return float(np.linalg.eigvalsh(Q + sum(n * S for n, S in zip(N, pairs, strict=True)))[-1])
+
+
+def _root(Q: Float[np.ndarray, "r r"], K: Float[np.ndarray, "f r"], N: Array) -> float:
+    return float(np.sqrt(max(_value(Q, K, N), 0.0)))
+
+
+def _short(
+    Q: Float[np.ndarray, "r r"], K: Float[np.ndarray, "f r"], N: Array, enough: float
+) -> Array:
+    """The fewest digits of N that still prove `enough`; all of them where none do."""
+    top = int(np.frexp(N.max(initial=0.0))[1])
+    for bits in _BITS:
+        unit = np.ldexp(1.0, top - bits)
+        rough: Array = np.round(N / unit) * unit
+        if _root(Q, K, rough) <= enough:
+            return rough
+    return N
 
 
 def _multipliers(Q: Float[np.ndarray, "r r"], K: Float[np.ndarray, "f r"]) -> Array:

@@ -68,6 +68,28 @@ def weight_decays(
     return sorted(grid if asked is None else {*grid, asked}, reverse=True)
 
 
+def geometric(
+    program: AbstractConvexProgram,
+    asked: float | None,
+    ratio: float,
+    around: Sequence[float] = AROUND,
+) -> list[float]:
+    """Weight decays a `ratio` apart, largest first: the asked one, exactly `ratio` times it, and
+    as many as `weight_decays` has from below the value at which the optimum is zero.
+    """
+    if not isinstance(program, StartsAtZero) or _takes_its_time(program):
+        middle = asked or program.weight_decay
+        top = len(around) // 2
+        return [middle * ratio ** (top - j) for j in range(len(around))]
+    limit = program.beta_max
+    if not limit > 0:
+        return [] if asked is None else [asked]
+    first = asked or rounded(limit / ratio)
+    steps = float(np.floor(np.log(limit / first) / np.log(ratio) - 1e-9))
+    grid = {first * ratio ** (steps - j) for j in range(LENGTH)}
+    return sorted({*grid, first, first * ratio} if asked else grid, reverse=True)
+
+
 def _takes_its_time(program: AbstractConvexProgram) -> bool:
     """Seconds for each weight decay: neurons of any rank, trained together."""
     return isinstance(program, VectorProgram) and isinstance(program.norm, FreeNorm)
@@ -99,7 +121,11 @@ def solve_path(
     program: Any = on_device(arch.build(spec, asked.arrays, ()), asked.device)
     solver = arch.solver(spec, program).on(asked.device)
     allowed = params(arch.spec)["weight_decay"].param
-    likely = weight_decays(program, None if pick else spec.weight_decay, around)
+    wanted = None if pick else spec.weight_decay
+    if arch.path_ratio is None:
+        likely = weight_decays(program, wanted, around)
+    else:
+        likely = geometric(program, wanted, arch.path_ratio, around)
     found = [beta for beta in likely if allowed.low <= beta <= allowed.high]
     grid = [float(beta) for beta in (found if betas is None else betas)]
     grid = sorted(grid or [spec.weight_decay], reverse=True)

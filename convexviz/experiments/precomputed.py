@@ -16,7 +16,7 @@ from typing import Any
 
 from convexviz import architectures
 from convexviz.errors import StoreError
-from convexviz.experiments import baselines, path, prove, races, starts, store
+from convexviz.experiments import baselines, path, prove, races, relaxation, starts, store
 from convexviz.experiments.key import key
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import request
@@ -74,6 +74,7 @@ def compute(
         result = prove.prove(result, report=on_iteration)
     if asked.arch.depth(asked.spec) > 1:
         return result
+    result = relaxation.beside(result)
     options = [{"device": device, **each} for each in races.options_of(result, DESCENT)]
     records, _ = races.run(architecture, options, **fields)
     runs = {f"descent_{name}": values for name, values in records.items()}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from convexviz import architectures
 from convexviz.core.solution import Scope, Status
 from convexviz.errors import ConvexvizError, StoreError
-from convexviz.experiments import path
+from convexviz.experiments import path, relaxation
 from convexviz.experiments.key import key, sha256_of
 from convexviz.experiments.result import Arrays, Result
 from convexviz.experiments.store import inspect
@@ -124,7 +124,8 @@ def recomputed(result: Result) -> list[Finding]:
             findings.append(Finding(f"scalars/{name}", "missing"))
         else:
             findings += _number(f"scalars/{name}", result.scalars[name], float(value), 0.0)
-    return findings + _arrays(result.arrays, {**arrays, **path.recheck(result)})
+    along = {**path.recheck(result), **relaxation.recheck(result)}
+    return findings + _arrays(result.arrays, {**arrays, **along})
 
 
 def _number(name: str, stored: float, found: float, scale: float) -> list[Finding]:

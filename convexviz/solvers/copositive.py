@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from convexviz.core.copositive import (
     fractional_problem,
     recovered,
 )
-from convexviz.core.copositive_bound import Relaxed, relaxed_norm
+from convexviz.core.copositive_bound import Relaxed, programs, relaxed_norm
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
@@ -113,8 +114,26 @@ def records_of(R: Array, relaxed: Relaxed) -> dict[str, Array]:
     return {"relaxation_residual": R, "relaxation_proof": table}
 
 
-def replayed(program: VectorProgram, arrays: dict[str, Array]) -> Relaxed:
+def replayed(program: VectorProgram, arrays: Mapping[str, Array]) -> Relaxed:
     """The relaxation's dual norm from kept multipliers; nothing is solved."""
-    table = arrays["relaxation_proof"]
-    known = {int(row[0]): row[2 : 2 + int(row[1])] for row in table}
-    return relaxed_norm(program, arrays["relaxation_residual"], known)
+    return relaxed_norm(program, arrays["relaxation_residual"], _known(arrays["relaxation_proof"]))
+
+
+def _known(table: Array) -> dict[int, Array]:
+    return {int(row[0]): row[2 : 2 + int(row[1])] for row in table}
+
+
+def beside(program: VectorProgram, variables: Array, most: int | None = None) -> dict[str, Array]:
+    """What proves the relaxation's bound at the residual of an exact network; nothing where it
+    takes more than `most` small programs."""
+    R = program.loss.minus_gradient(program.fit(variables), program.Y)
+    if most is not None and programs(program, R) > most:
+        return {}
+    return {"relaxation_proof": records_of(R, relaxed_norm(program, R))["relaxation_proof"]}
+
+
+def bound_beside(program: VectorProgram, variables: Array, table: Array) -> float:
+    """The relaxation's bound that `beside` proves."""
+    R = program.loss.minus_gradient(program.fit(variables), program.Y)
+    value = relaxed_norm(program, R, _known(table)).value
+    return min(program.bound(R, value), program.objective(variables))

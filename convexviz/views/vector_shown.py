@@ -9,8 +9,10 @@ import numpy as np
 from convexviz import architectures
 from convexviz.architectures import quiz
 from convexviz.architectures.base import Arrays
+from convexviz.architectures.vector_output.outputs import RELAXATION
+from convexviz.architectures.vector_output.quiz import FACTOR
 from convexviz.core.solution import Certificate
-from convexviz.experiments import path
+from convexviz.experiments import path, relaxation
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import request
 
@@ -35,7 +37,7 @@ class Shown:
     def of(cls, whole: Result, index: int) -> Shown:
         """A place of a path."""
         at = path.at(whole, index)
-        here = replace(at, scalars=_scalars(whole, at, path.certificates(whole)[index]))
+        here = replace(at, scalars=_scalars(whole, index, at, path.certificates(whole)[index]))
         asked = quiz.of(whole.architecture)(whole)
         return cls(here, path.certificates(whole)[index], whole, asked)
 
@@ -65,18 +67,25 @@ class Shown:
         if arch.seconds is None or arch.seconds(asked.spec, asked.arrays) >= seconds:
             return None
         beta = float(asked.spec.weight_decay)
-        double = [other for other in self.decays if other > 1.3 * beta][-1:]
-        solved = path.solve_path(asked, betas=[beta, *double])
+        solved = path.solve_path(asked, betas=[beta, FACTOR * beta])
         question = quiz.of(arch.name)(solved) or self.asked
         return Shown(solved, solved.certificate, self.whole, question)
 
 
-def _scalars(whole: Result, at: Result, proof: Certificate) -> dict[str, float]:
-    """Those of the place, and of its path what holds along it: patterns, a tight relaxation.
+def _scalars(whole: Result, index: int, at: Result, proof: Certificate) -> dict[str, float]:
+    """Those of the place, and of its path what holds along it: patterns, the relaxation's bound.
 
     Whether the relaxation is exact depends on the rows alone, and then its bound is the proof's.
     """
     found = {"n_patterns": whole.scalars["n_patterns"], **at.scalars}
-    if at is not whole and whole.spec["method"] == "exact" and "copositive_bound" in whole.scalars:
+    if relaxation.ALONG in whole.arrays:
+        found["copositive_bound"] = float(whole.arrays[relaxation.ALONG][index])
+    elif at is not whole and has_exact_relaxation(whole):
         found["copositive_bound"] = proof.dual
     return found
+
+
+def has_exact_relaxation(whole: Result) -> bool:
+    """Whether the rows alone say that the relaxation has the optimum of the network."""
+    known = whole.spec["method"] == "exact" and "copositive_bound" in whole.scalars
+    return known and RELAXATION not in whole.arrays

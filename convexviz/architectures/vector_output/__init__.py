@@ -14,6 +14,7 @@ from convexviz.architectures.vector_output.outputs import (
     recompute,
     revive,
 )
+from convexviz.architectures.vector_output.quiz import FACTOR
 from convexviz.architectures.vector_output.solver import solver
 from convexviz.architectures.vector_output.spec import Spec
 from convexviz.architectures.vector_output.torch_module import torch_module
@@ -57,4 +58,5 @@ ARCHITECTURE = Architecture(
     line="Several outputs share each neuron: the penalty is a nuclear norm on cones.",
     follows_path=follows_path,
     seconds=seconds,
+    path_ratio=FACTOR,
 )

@@ -17,6 +17,9 @@ from convexviz.core.network import Network
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution
 
+RELAXATION = "relaxation_proof"  # multipliers of the copositive relaxation
+AT_ONCE = 300  # small programs beside a solve: a fifth of a second
+
 
 def outputs(
     spec: Spec,
@@ -29,7 +32,8 @@ def outputs(
     arrays = weights_of(program, solution.variables) | dict(solution.records)
     pictures, numbers = derived(spec, data, arrays)
     numbers |= of_program(program, arrays)
-    numbers |= bounds(spec, program, solution.certificate, solution.variables)
+    arrays |= relaxed_beside(spec, program, solution.variables, AT_ONCE)
+    numbers |= bounds(spec, program, solution.certificate, solution.variables, arrays)
     if "n_pruned" in arrays:
         numbers["n_pruned"] = float(arrays["n_pruned"][0])
     return arrays | pictures, numbers
@@ -54,10 +58,24 @@ def of_program(program: Any, arrays: Arrays) -> dict[str, float]:
     return {"n_patterns": float(count)}
 
 
+def relaxed_beside(
+    spec: Spec, program: Any, variables: np.ndarray, most: int | None = None
+) -> dict[str, Any]:
+    """What proves the copositive bound beside an exact network of rank 3 or 4, where it may be
+    lower and takes no more than `most` small programs."""
+    from convexviz.core.copositive_bound import why_exact
+    from convexviz.core.dual_norm import AllFaces
+    from convexviz.solvers.copositive import beside
+
+    known = spec.method == "exact" and isinstance(program.norm, AllFaces)
+    return {} if not known or why_exact(program) else beside(program, variables, most)
+
+
 def bounds(
-    spec: Spec, program: Any, certificate: Certificate, variables: np.ndarray
+    spec: Spec, program: Any, certificate: Certificate, variables: np.ndarray, arrays: Arrays
 ) -> dict[str, float]:
-    """The copositive bound: the certificate's own, or the exact one where the two are the same.
+    """The copositive bound: the certificate's own, or the exact one where the two are the same, or
+    what kept multipliers prove.
 
     Beside a relaxation `exact_bound` is what the exact search proves at the same network.
     """
@@ -75,7 +93,13 @@ def bounds(
             "exact_bound": program.certify(variables).dual,
             "relaxation_exact": float(exact),
         }
-    return {"copositive_bound": certificate.dual} if exact else {}
+    if exact:
+        return {"copositive_bound": certificate.dual}
+    if RELAXATION not in arrays:
+        return {}
+    from convexviz.solvers.copositive import bound_beside
+
+    return {"copositive_bound": bound_beside(program, variables, arrays[RELAXATION])}
 
 
 def on_path(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]:
@@ -157,5 +181,6 @@ def recompute(
         certificate = program.certify(variables) if kept is None else kept
         if spec.arrangements == "adaptive":  # a kept proof may say more
             certificate = strengthened(certificate, program, arrays, variables=variables)
-    numbers |= of_program(program, arrays) | bounds(spec, program, certificate, variables)
+    numbers |= of_program(program, arrays)
+    numbers |= bounds(spec, program, certificate, variables, arrays)
     return certificate, pictures, numbers

@@ -5,40 +5,40 @@ from __future__ import annotations
 import numpy as np
 
 from convexviz.architectures.quiz import Outcome, Quiz
+from convexviz.architectures.vector_output.outputs import on_path
+from convexviz.architectures.vector_output.spec import Spec
 
 FACTOR = 2.0
-NEAR = 1.3  # a weight decay of the path counts as the double if it is within this of it
 
 
 def ask(outcome: Outcome) -> Quiz | None:
     """The question about the double of this weight decay, answered by the path that was solved."""
     decays = outcome.arrays.get("path_weight_decay")
-    variables = outcome.arrays.get("path_variables")
-    if decays is None or variables is None:
+    if decays is None:
         return None
     now = float(outcome.spec["weight_decay"])
-    place = int(np.argmin(np.abs(np.log(decays) - np.log(FACTOR * now))))
-    reached = float(decays[place])
-    if not 1 / NEAR < reached / (FACTOR * now) < NEAR:
+    doubled = np.flatnonzero(np.isclose(decays, FACTOR * now, rtol=1e-12, atol=0.0))
+    if not len(doubled):
         return None
-    before = int(outcome.scalars["n_neurons"])
-    after = _count(variables[place])
+    before, after = int(outcome.scalars["n_neurons"]), _count(outcome, int(doubled[0]))
     offered = _offered(before, after)
     if before < 2 or len(offered) < 3:
         return None
     return Quiz(
-        question=f"This network has {before} neurons at β = {now:g}. "
-        f"How many will it have at β = {reached:g}?",
+        question=f"At β = {now:g} the network has {before} neurons. "
+        f"How many survive when weight decay doubles, to β = {FACTOR * now:g}?",
         options=tuple(str(count) for count in offered),
         answer=str(after),
-        why=f"The optimum at β = {reached:g} has {after}: move the slider there. Weight decay "
+        why=f"The optimum at β = {FACTOR * now:g} has {after}: move the slider there. Weight decay "
         "closes whole neurons, and may also open others.",
     )
 
 
-def _count(variables: np.ndarray) -> int:
-    """Rows of zeros are no neurons."""
-    return int(np.count_nonzero(np.linalg.norm(variables, axis=-1)))
+def _count(outcome: Outcome, place: int) -> int:
+    """How many neurons the network at a place of the path has."""
+    spec = Spec.of(outcome.spec)
+    kept = on_path(spec, outcome.arrays, outcome.arrays["path_variables"][place])
+    return int(kept["first_layer"].shape[1])
 
 
 def _offered(before: int, after: int) -> list[int]:
