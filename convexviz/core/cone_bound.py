@@ -12,6 +12,7 @@ quasi-Newton steps on a smoothed eigenvalue, and its worth is one eigenvalue, wh
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
@@ -22,25 +23,63 @@ from convexviz.core.types import Array
 
 FACES = 3000  # of a cone: up to here they are visited
 MOST_ROWS = 160  # of a cone that carry multipliers: some 2 s
+MOST_ASKED = 40  # rows that are asked one after another whether others imply them
+HULL_RANK = 6  # of a convex hull of rows: seconds
+_IMPLIED = 1e-9
+_ON_EDGE = 1e-10  # unit rows nearer to a point are on it
 _SMOOTH = (1e-1, 1e-2, 1e-3, 1e-4)  # of the eigenvalue
-_STEPS = 150
+_FINER = (1e-3, 1e-4, 1e-5)  # where that leaves a cone undecided
+_STEPS, _MORE_STEPS = 150, 1000
+_TRIED = 60  # steps towards a bound that is enough
 _INSIDE = 1e-10
+_CLOSE = 1e-9
 _DROP = 1e-7  # of the largest multiplier
 
 
-def facet_rows(K: Float[np.ndarray, "f r"]) -> Float[np.ndarray, "q r"]:
-    """The unit rows of K that no others imply; K itself where there are too many to ask."""
+def facet_rows(
+    K: Float[np.ndarray, "f r"], inside: Float[np.ndarray, " r"] | None = None
+) -> Float[np.ndarray, "q r"]:
+    """The unit rows of K that no others imply; K itself where there are too many to ask.
+
+    From a point `inside` the cone, rows are ruled out by a convex hull, in few dimensions.
+    """
     _, first = np.unique(np.round(K, 9), axis=0, return_index=True)
     K = np.ascontiguousarray(K[np.sort(first)])
-    if len(K) > 40:
-        return K
+    if len(K) > MOST_ASKED:
+        hull = np.zeros(0) if inside is None else _hull(K, inside)
+        if not len(hull):
+            return K
+        corner = np.zeros(len(K), dtype=bool)
+        corner[hull] = True
+        for a in np.flatnonzero(~corner):  # what rounding may have lost comes back
+            corner[a] = nnls(K[corner].T, K[a])[1] > _IMPLIED
+        K = np.ascontiguousarray(K[corner])
+        if len(K) > MOST_ASKED:
+            return K
     keep = np.ones(len(K), dtype=bool)
-    for a in range(len(K)):
-        keep[a] = False
-        if keep.any() and nnls(K[keep].T, K[a])[1] <= 1e-9:
+    for b in range(len(K)):
+        keep[b] = False
+        if keep.any() and nnls(K[keep].T, K[b])[1] <= _IMPLIED:
             continue
-        keep[a] = True
+        keep[b] = True
     return np.ascontiguousarray(K[keep])
+
+
+def _hull(K: Float[np.ndarray, "f r"], inside: Float[np.ndarray, " r"]) -> np.ndarray:
+    """Which rows span the dual cone: corners of its slice across `inside`; none where unknown."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    r, length = K.shape[1], float(np.linalg.norm(inside))
+    if not (3 <= r <= HULL_RANK and length > 0):
+        return np.zeros(0, dtype=np.int64)
+    depth = K @ inside / length
+    if depth.min() <= _ON_EDGE:
+        return np.zeros(0, dtype=np.int64)
+    slice_ = K @ np.linalg.svd(inside[None])[2][1:].T / depth[:, None]
+    try:
+        return np.asarray(ConvexHull(slice_).vertices, dtype=np.int64)
+    except QhullError:
+        return np.zeros(0, dtype=np.int64)
 
 
 def faces_at_most(facets: int, rank: int) -> int:
@@ -123,45 +162,91 @@ def by_faces(
 
 
 def multipliers(
-    B: Float[np.ndarray, "c r"], K: Float[np.ndarray, "f r"], near: Float[np.ndarray, "k r"]
+    B: Float[np.ndarray, "c r"],
+    K: Float[np.ndarray, "f r"],
+    near: Float[np.ndarray, "k r"],
+    enough: float = 0.0,
 ) -> Float[np.ndarray, "q 3"]:
     """N as rows (a, b, N_ab), b < a, in units of the largest eigenvalue of B'B.
 
     Where K has many rows, those carry multipliers that lie next to the points `near`, or that the
-    singular directions of B violate most.
+    singular directions of B violate most. A bound of `enough` need not be improved.
     """
     chosen = np.arange(len(K))
     if len(K) > MOST_ROWS:
         tops = np.linalg.svd(B, full_matrices=False)[2]
         ways = np.concatenate([near, tops, -tops])
         chosen = np.argsort((K @ ways.T).min(axis=1))[:MOST_ROWS]
-    rows = K[np.sort(chosen)]
     names = np.sort(chosen)
-    a, b = np.tril_indices(len(rows), -1)
-    Q = B.T @ B
-    scale = float(np.linalg.eigvalsh(Q)[-1])
-    if scale <= 0.0 or not len(a):
+    if len(names) < 2 or not np.any(B):
         return np.zeros((0, 3))
-    Q = Q / scale
+    eigenvalue = _Eigenvalue(B, K[names])
 
-    def smooth(x: Array, width: float) -> tuple[float, Array]:
-        N = np.zeros((len(rows),) * 2)
-        N[a, b] = 0.5 * x
-        values, vectors = np.linalg.eigh(Q + rows.T @ (N + N.T) @ rows)
+    def rows_of(x: Array) -> Array:
+        on = np.flatnonzero(x > _DROP * x.max(initial=0.0))
+        pairs = names[eigenvalue.first[on]], names[eigenvalue.second[on]], x[on]
+        return np.stack(pairs, axis=1).astype(np.float64)
+
+    limit = enough**2 / eigenvalue.scale
+    quick = rows_of(_lowered(eigenvalue.excess, limit, np.zeros(eigenvalue.size), _TRIED))
+    if proved(B, K, quick) <= enough * (1 + _CLOSE):
+        return quick
+    x = np.zeros(eigenvalue.size)
+    for width in _SMOOTH:
+        x = _lowered(eigenvalue.smooth, width, x, _STEPS)
+    found = rows_of(x)
+    if enough > 0.0 and proved(B, K, found) > enough * (1 + _CLOSE) and len(K) <= MOST_ROWS:
+        for width in _FINER:
+            x = _lowered(eigenvalue.smooth, width, x, _MORE_STEPS)
+        found = min((found, rows_of(x)), key=lambda N: proved(B, K, N))
+    return found
+
+
+def _lowered(
+    value: Callable[..., tuple[float, Array]], width: float, x: Array, steps: int
+) -> Array:
+    options = {"maxiter": steps, "maxcor": 20, "maxfun": 4 * steps}
+    bounds = [(0.0, None)] * len(x)
+    found: Array = minimize(
+        value, x, (width,), jac=True, method="L-BFGS-B", bounds=bounds, options=options
+    ).x
+    return found
+
+
+class _Eigenvalue:
+    """The largest eigenvalue of `B'B + 1/2 sum N_ab (k_a k_b' + k_b k_a')`, made smooth; B'B has
+    1."""
+
+    def __init__(self, B: Float[np.ndarray, "c r"], rows: Float[np.ndarray, "f r"]) -> None:
+        self.first, self.second = np.tril_indices(len(rows), -1)
+        self.size = len(self.first)
+        Q = B.T @ B
+        self.scale = float(np.linalg.eigvalsh(Q)[-1])
+        self._Q, self._rows = Q / self.scale, rows
+
+    def smooth(self, x: Array, width: float) -> tuple[float, Array]:
+        """The softmax of the eigenvalues, and its gradient."""
+        values, vectors = self._spectrum(x)
         part = np.exp((values - values[-1]) / width)
         total = float(part.sum())
-        image = rows @ (vectors * np.sqrt(part / total))
-        return float(values[-1]) + width * math.log(total), (image @ image.T)[a, b]
+        return float(values[-1]) + width * math.log(total), self._along(vectors, part / total)
 
-    x = np.zeros(len(a))
-    bounds = [(0.0, None)] * len(a)
-    options = {"maxiter": _STEPS, "maxcor": 20}
-    for width in _SMOOTH:
-        x = minimize(
-            smooth, x, (width,), jac=True, method="L-BFGS-B", bounds=bounds, options=options
-        ).x
-    on = np.flatnonzero(x > _DROP * x.max(initial=0.0))
-    return np.stack([names[a[on]], names[b[on]], x[on]], axis=1).astype(np.float64)
+    def excess(self, x: Array, limit: float) -> tuple[float, Array]:
+        """Half the squares of what eigenvalues are above a limit, and its gradient."""
+        values, vectors = self._spectrum(x)
+        above = np.maximum(values - limit, 0.0)
+        return 0.5 * float(above @ above), self._along(vectors, above)
+
+    def _spectrum(self, x: Array) -> tuple[Array, Array]:
+        N = np.zeros((len(self._rows),) * 2)
+        N[self.first, self.second] = 0.5 * x
+        values, vectors = np.linalg.eigh(self._Q + self._rows.T @ (N + N.T) @ self._rows)
+        return values, vectors
+
+    def _along(self, vectors: Array, weights: Array) -> Array:
+        image = self._rows @ (vectors * np.sqrt(weights))
+        out: Array = (image @ image.T)[self.first, self.second]
+        return out
 
 
 def proved(

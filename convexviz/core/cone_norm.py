@@ -60,7 +60,11 @@ class ChosenCones(DualNorm):
         self._unit = rows / np.where(there, lengths, 1.0)[:, None]
         self._there = there
         signs = np.where(arrangements.patterns[there], 1.0, -1.0)
-        self._cones = [facet_rows(side[:, None] * self._unit[there]) for side in signs.T]
+        inside = arrangements.gates.T @ self._space.basis
+        self._cones = [
+            facet_rows(side[:, None] * self._unit[there], gate)
+            for side, gate in zip(signs.T, inside, strict=True)
+        ]
         self._exact = all(faces_at_most(len(K), self._space.rank) <= FACES for K in self._cones)
         self._starts: dict[int, Array] = {}
 
@@ -179,7 +183,7 @@ class ChosenCones(DualNorm):
             if tops[i] <= worst * (1 + _EQUAL):
                 break
             if known is None:
-                N = multipliers(forms[i], self._cones[i], found.points)
+                N = multipliers(forms[i], self._cones[i], found.points, worst)
             else:
                 N = known[known[:, 0] == i, 1:]
             worst = max(worst, proved(forms[i], self._cones[i], N))

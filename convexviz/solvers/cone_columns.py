@@ -31,7 +31,7 @@ _NEGLIGIBLE = 1e-6  # of the largest column
 _SAME_WAY = 0.98  # cosine of output weights: neurons of one cone that agree so far become one
 _STEPS = 400  # of the group lasso
 _PATIENCE, _PROGRESS = 5, 0.9  # rounds, and what the gap must fall to in them
-_NEWTON_SIZE = 200  # outputs times rows: beyond, a Newton step takes seconds
+_NEWTON_SIZE = 600  # outputs times rows: beyond, a Newton step takes seconds
 _NEWTON_STEPS = 40
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from convexviz.core.cone_norm import ChosenCones
 from convexviz.core.copositive import (
     MAX_BLOCKS,
     block_problem,
@@ -21,6 +22,7 @@ from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration
+from convexviz.solvers.cone_columns import ConeColumns
 from convexviz.solvers.dual_newton import DualNewton
 from convexviz.solvers.dual_newton_polish import polished
 from convexviz.solvers.reference import clarabel
@@ -43,10 +45,15 @@ class Copositive(AbstractSolver):
     fractional: bool = False
 
     def why_not(self, program: AbstractConvexProgram) -> str | None:
+        if isinstance(program, VectorProgram) and isinstance(program.norm, ChosenCones):
+            return ConeColumns().why_not(program)
         return DualNewton().why_not(program)
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, VectorProgram)
+        if not program.norm.exact:  # its bound is the relaxation's, a cone at a time
+            found = ConeColumns(self.tolerance).solve(program, on_iteration=on_iteration)
+            return replace(found, solver="Copositive")
         monitor = Monitor(self.tolerance, on_iteration)
         variables, R = self._point(program)
         relaxed = relaxed_norm(program, R)

@@ -171,7 +171,8 @@ def _bounds(result: Result, proof: Certificate) -> Marks:
         tight = loose <= float(result.spec["tolerance"]) * abs(proof.primal)
         words = "tight here" if tight else f"the relaxation is loose by {numbers.gap(loose)}"
         gaps.append({"from": float(relaxed), "to": exact, "words": words})
-    slot = Slot(id="bounds", title="Objective and bounds")
+    note = "" if relaxed is not None else vector_words.no_relaxation(result)
+    slot = Slot(id="bounds", title="Objective and bounds", note=note)
     return Marks(slot=slot, frames=({"marks": marks, "gaps": gaps},))
 
 

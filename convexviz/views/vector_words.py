@@ -40,6 +40,19 @@ def bound_name(result: Result) -> str:
     return "exact bound" if searched else "lower bound"
 
 
+def no_relaxation(result: Result) -> str:
+    """Why there is no mark of the copositive relaxation, in a few words."""
+    if result.spec["method"] == "gated":
+        return "fixed gates: no cones to relax"
+    if result.spec["method"] == "closed_form":
+        return "one cone, in closed form"
+    if result.certificate.scope is Scope.SAMPLED_PROGRAM:
+        return "proved cone by cone, by the copositive relaxation"
+    if _is_searched_freely(result):
+        return "too many cones to relax each"
+    return "copositive bound: choose the method of that name"
+
+
 def _covered(scope: Scope) -> str:
     return "the gated network" if scope is Scope.GATED_NETWORK else "the sampled program"
 

@@ -97,11 +97,6 @@ def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
     if spec.arrangements == "sampled":
         from convexviz.core.cone_norm import ChosenCones
 
-        if spec.method != "exact":
-            raise SpecError(
-                f"arrangements='sampled' is of method='exact' and 'gated', got "
-                f"method={spec.method!r}; use one of them, or arrangements='all'"
-            )
         return ChosenCones(X, patterns_for(spec, X))
     from convexviz.core.cone_norm import every_cone
 

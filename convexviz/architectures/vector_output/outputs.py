@@ -77,6 +77,7 @@ def bounds(
     """The copositive bound: the certificate's own, or the exact one where the two are the same, or
     what kept multipliers prove.
 
+    Where patterns are sampled it bounds networks on these cones alone, as its scope says.
     Beside a relaxation `exact_bound` is what the exact search proves at the same network.
     """
     from convexviz.core.copositive_bound import why_exact
@@ -84,8 +85,10 @@ def bounds(
 
     if spec.method not in ("exact", "copositive") or isinstance(program.norm, FreeNorm):
         return {}
-    if spec.arrangements == "sampled":  # of these cones alone: it bounds no other network
+    if spec.arrangements == "sampled" and spec.method == "exact":
         return {}
+    if not program.norm.exact:
+        return {"copositive_bound": certificate.dual}
     exact = why_exact(program) is not None
     if spec.method == "copositive":
         return {
@@ -170,7 +173,7 @@ def recompute(
     if spec.method == "gated":
         pictures["gates"] = program.arrangements.gates
         certificate = program.certify(program.blocks(U, V, arrays["gate_of_neuron"]))
-    elif spec.method == "copositive":
+    elif spec.method == "copositive" and RELAXATION in arrays:
         from convexviz.solvers.copositive import relaxation_certificate, replayed
 
         proof = replayed(program, dict(arrays))

@@ -188,7 +188,7 @@ function marksPanel(app, panel) {
     const {spec, app: {roles}} = panel;
     const {marks, gaps = []} = spec.frames[frameOf(app, spec, spec.frames.length)];
     const known = marks.filter(({value}) => Number.isFinite(value));
-    const tall = (known.length * 1.35 + 1.7) * roles.rem;
+    const tall = (known.length * 1.35 + 2.2) * roles.rem;  // the last word stands clear of the axis
     sizeCanvas(canvas, tall / roles.rem);
     const [context, width] = fitCanvas(canvas, tall);
     canvas.setAttribute('aria-label', known.map(({words, value}) => `${words} ${value}`).join(', '));
