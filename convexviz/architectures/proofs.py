@@ -23,6 +23,12 @@ def witness(solution: Solution, prefix: str = "") -> dict[str, Any]:
     return {} if kept is None or kept.ndim < 2 else {f"{prefix}{BOUNDING}": kept}
 
 
+def of_cones(solution: Solution, prefix: str = "") -> dict[str, Any]:
+    """The residual and the multipliers that prove a bound over sampled cones, where there are."""
+    names = ("cone_residual", "cone_multipliers")
+    return {f"{prefix}{name}": solution.records[name] for name in names if name in solution.records}
+
+
 def at_place(arrays: Arrays, place: int) -> dict[str, Any]:
     """What is kept to prove one place of a path, under the names that a single result has."""
     prefix = f"path{place}_"

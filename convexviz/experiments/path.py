@@ -17,7 +17,13 @@ import numpy as np
 
 from convexviz import architectures
 from convexviz.architectures.base import params
-from convexviz.architectures.proofs import at_place, strengthened, witness
+from convexviz.architectures.proofs import (
+    at_place,
+    of_cones,
+    replayed_cones,
+    strengthened,
+    witness,
+)
 from convexviz.core.free_norm import FreeNorm
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Scope, Solution, Status
@@ -79,7 +85,7 @@ def geometric(
     """
     if not isinstance(program, StartsAtZero) or _takes_its_time(program):
         middle = asked or program.weight_decay
-        top = len(around) // 2
+        top = (len(around) + 1) // 2
         return [middle * ratio ** (top - j) for j in range(len(around))]
     limit = program.beta_max
     if not limit > 0:
@@ -91,8 +97,10 @@ def geometric(
 
 
 def _takes_its_time(program: AbstractConvexProgram) -> bool:
-    """Seconds for each weight decay: neurons of any rank, trained together."""
-    return isinstance(program, VectorProgram) and isinstance(program.norm, FreeNorm)
+    """Seconds for each weight decay: neurons of any rank, trained together or in sampled cones."""
+    if not isinstance(program, VectorProgram):
+        return False
+    return isinstance(program.norm, FreeNorm) or program.norm.scope is Scope.SAMPLED_PROGRAM
 
 
 def rounded(value: float) -> float:
@@ -156,6 +164,7 @@ def path_arrays(grid: Sequence[float], solutions: Sequence[Solution]) -> dict[st
         "path_dual": np.array([certificate.dual for certificate in certificates]),
         "path_variables": _stacked([solution.variables for solution in solutions]),
         **{k: v for i, s in enumerate(solutions) for k, v in witness(s, f"path{i}_").items()},
+        **{k: v for i, s in enumerate(solutions) for k, v in of_cones(s, f"path{i}_").items()},
         "path_trace": np.array(
             [
                 (index, step.seconds, step.primal, step.dual)
@@ -232,10 +241,13 @@ def earlier_seconds(result: Result, index: int) -> float:
 
 def recheck(result: Result) -> dict[str, np.ndarray]:
     """Primal and dual of every weight decay on the path, from its variables and the data alone."""
-    found = [
-        strengthened(program.certify(variables), program, result.arrays, f"path{place}_", variables)
-        for place, program, variables in trained(result)
-    ]
+    found = []
+    for place, program, variables in trained(result):
+        prefix = f"path{place}_"
+        certificate = replayed_cones(program, variables, result.arrays, prefix)
+        if certificate is None:
+            certificate = program.certify(variables)
+        found.append(strengthened(certificate, program, result.arrays, prefix, variables))
     if not found:
         return {}
     return {

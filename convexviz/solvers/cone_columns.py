@@ -9,6 +9,7 @@ most, and kept with the solution.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +22,7 @@ from convexviz.core.solution import Certificate, Progress, Solution, Status
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram
 from convexviz.errors import Cancelled
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
 from convexviz.solvers.dual_newton import DualNewton
 
 _ROUNDS = 60
@@ -53,12 +54,35 @@ class ConeColumns(AbstractSolver):
         assert isinstance(program, VectorProgram)
         return _Run(program, self, Monitor(self.tolerance, on_iteration)).go()
 
+    def path(
+        self,
+        program: VectorProgram,
+        weight_decays: Sequence[float],
+        *,
+        on_iteration: OnIteration = silent,
+    ) -> tuple[Solution, ...]:
+        """One solution a weight decay, in the order given; each starts from the next larger one.
+
+        A cancelled path ends at the solution it cancelled.
+        """
+        solutions: dict[int, Solution] = {}
+        warm: Array | None = None
+        for k in np.argsort(weight_decays, kind="stable")[::-1]:
+            at = program.with_weight_decay(float(weight_decays[k]))
+            run = _Run(at, self, Monitor(self.tolerance, on_iteration), warm)
+            solutions[int(k)] = run.go()
+            warm = solutions[int(k)].variables
+            if solutions[int(k)].status is Status.CANCELLED:
+                break
+        return tuple(solutions[k] for k in sorted(solutions))
+
 
 @dataclass(slots=True)
 class _Run:
     program: VectorProgram
     options: ConeColumns
     monitor: Monitor
+    warm: Array | None = None
     best: Array = field(init=False)
     found: Array = field(init=False)
     residual: Array = field(init=False)
@@ -66,7 +90,8 @@ class _Run:
 
     def go(self) -> Solution:
         program = self.program
-        self.best = self.found = np.zeros((0, program.X.shape[1] + program.outputs))
+        self.found = np.zeros((0, program.X.shape[1] + program.outputs))
+        self.best = self.found if self.warm is None else self.warm
         columns, close = self.best, False
         gaps: list[float] = []
         for _ in range(_ROUNDS):
@@ -116,12 +141,13 @@ class _Run:
         """The group lasso over these columns and what was found."""
         program = self.program
         d = program.X.shape[1]
-        U = columns[:, :d] / np.linalg.norm(columns[:, :d], axis=1, keepdims=True)
+        lengths = np.linalg.norm(columns[:, :d], axis=1, keepdims=True)
+        U = columns[:, :d] / lengths
         new = np.array([u for u in self.found if not len(U) or (U @ u).max() < 1 - 1e-12])
         if not len(new):
             self.found = new.reshape(0, d)
             return columns
-        V = np.concatenate([columns[:, d:], np.zeros((len(new), program.outputs))])
+        V = np.concatenate([lengths * columns[:, d:], np.zeros((len(new), program.outputs))])
         grown = self._weighed(np.concatenate([U, new]), V)
         fewer = merged(program, grown)
         if len(fewer) < len(grown):

@@ -63,10 +63,31 @@ def test_another_weight_decay_of_the_path_has_its_own_network(clerk: Clerk) -> N
 def test_the_question_is_answered_by_the_path(clerk: Clerk) -> None:
     _, panels, _ = sent(visit("vector_output"))
     question = panels["question"]
-    beta = float(question["question"].split("β = ")[2].rstrip("?"))
+    now, beta = (float(part.split()[0].rstrip("?")) for part in question["question"].split("β = ")[1:])
+    assert beta == 2 * now == 0.2
     _, there, _ = sent(visit("vector_output", weight_decay=beta))
     answer = int(question["options"][question["answer"]])
     assert there["certificate"]["states"][0]["n_neurons"] == answer
+    assert clerk.asked == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.title)
+def test_every_path_that_ships_holds_the_double_of_its_weight_decay(example) -> None:
+    known = stored(**example.fields)
+    if "path_weight_decay" in known.arrays:
+        decays = known.arrays["path_weight_decay"]
+        assert 2 * float(known.spec["weight_decay"]) in decays.tolist()
+        np.testing.assert_allclose(decays[:-1] / decays[1:], 2.0, rtol=1e-12)
+
+
+def test_the_spiral_shows_the_relaxation_all_along_its_path(clerk: Clerk) -> None:
+    spiral = next(each.fields for each in EXAMPLES if each.title == "Spiral")
+    known = stored(**spiral)
+    for place, beta in enumerate(known.arrays["path_weight_decay"][4:7], 4):
+        _, panels, _ = sent(visit("vector_output", **{**spiral, "weight_decay": beta}))
+        network, _, relaxed = (mark["value"] for mark in panels["bounds"]["frames"][0]["marks"])
+        assert relaxed == known.arrays["path_copositive"][place]
+        assert relaxed <= network <= relaxed * (1 + 1e-6)
     assert clerk.asked == []
 
 

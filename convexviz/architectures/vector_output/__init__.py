@@ -27,11 +27,20 @@ WHITENED = {"dataset": "whitened", "weight_decay": 0.1, "method": "closed_form"}
 DIGITS = {
     "dataset": "digit_classes",
     "n_train": 50,
-    "arrangements": "adaptive",
-    "weight_decay": 1.0,
-    "tolerance": 1e-3,
+    "arrangements": "sampled",
+    "n_gates": 20,
+    "weight_decay": 2.0,
+    "tolerance": 1e-2,
 }
-PATCHES = {**DIGITS, "dataset": "digit_patches", "n_train": 100}
+PATCHES = {
+    "dataset": "digit_patches",
+    "n_train": 100,
+    "arrangements": "sampled",
+    "n_gates": 400,
+    "weight_decay": 1.0,
+    "tolerance": 1e-6,
+}
+FREE = {"arrangements": "adaptive", "weight_decay": 1.0, "tolerance": 1e-3}
 
 ARCHITECTURE = Architecture(
     name="vector_output",

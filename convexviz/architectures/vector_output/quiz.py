@@ -9,6 +9,7 @@ from convexviz.architectures.vector_output.outputs import on_path
 from convexviz.architectures.vector_output.spec import Spec
 
 FACTOR = 2.0
+CLOSE = 0.15  # of the neurons there were: guesses nearer than that are one
 
 
 def ask(outcome: Outcome) -> Quiz | None:
@@ -29,9 +30,15 @@ def ask(outcome: Outcome) -> Quiz | None:
         f"How many survive when weight decay doubles, to β = {FACTOR * now:g}?",
         options=tuple(str(count) for count in offered),
         answer=str(after),
-        why=f"The optimum at β = {FACTOR * now:g} has {after}: move the slider there. Weight decay "
-        "closes whole neurons, and may also open others.",
+        why=f"The {_found(outcome)} at β = {FACTOR * now:g} has {after}: move the slider there. "
+        "Weight decay closes whole neurons, and may also open others.",
     )
+
+
+def _found(outcome: Outcome) -> str:
+    """What the counted network may be called."""
+    open_ = outcome.certificate.relative_gap > float(outcome.spec["tolerance"])
+    return "network that was found" if open_ else "optimum"
 
 
 def _count(outcome: Outcome, place: int) -> int:
@@ -42,9 +49,12 @@ def _count(outcome: Outcome, place: int) -> int:
 
 
 def _offered(before: int, after: int) -> list[int]:
-    """The answer, what it was, and one or two others that somebody might guess."""
-    found = {after, before, max(1, before // 2)}
-    for more in (before + max(1, before // 4), max(1, before // 4), after + 2):
-        if len(found) < 3:
-            found.add(more)
+    """The answer, what it was, and one or two others that somebody might guess; none next to
+    another where counts are large."""
+    found = [after] if after == before else [after, before]
+    guesses = (before // 2, before + before // 4, before // 4, after + 2, after + 3, after + 4)
+    for guess in guesses:
+        apart = min(abs(guess - other) for other in found)
+        if len(found) < 3 and guess > 0 and apart >= max(1, round(CLOSE * before)):
+            found.append(guess)
     return sorted(found)
