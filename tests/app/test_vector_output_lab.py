@@ -63,7 +63,9 @@ def test_another_weight_decay_of_the_path_has_its_own_network(clerk: Clerk) -> N
 def test_the_question_is_answered_by_the_path(clerk: Clerk) -> None:
     _, panels, _ = sent(visit("vector_output"))
     question = panels["question"]
-    now, beta = (float(part.split()[0].rstrip("?")) for part in question["question"].split("β = ")[1:])
+    now, beta = (
+        float(part.split()[0].rstrip("?")) for part in question["question"].split("β = ")[1:]
+    )
     assert beta == 2 * now == 0.2
     _, there, _ = sent(visit("vector_output", weight_decay=beta))
     answer = int(question["options"][question["answer"]])

@@ -29,18 +29,24 @@ DIGITS = {
     "n_train": 50,
     "arrangements": "sampled",
     "n_gates": 20,
-    "weight_decay": 2.0,
-    "tolerance": 1e-2,
+    "weight_decay": 4.0,
+    "tolerance": 1e-3,
 }
 PATCHES = {
     "dataset": "digit_patches",
     "n_train": 100,
     "arrangements": "sampled",
     "n_gates": 400,
-    "weight_decay": 1.0,
+    "weight_decay": 2.0,
     "tolerance": 1e-6,
 }
-FREE = {"arrangements": "adaptive", "weight_decay": 1.0, "tolerance": 1e-3}
+FREE_DIGITS = {
+    "dataset": "digit_classes",
+    "n_train": 50,
+    "arrangements": "adaptive",
+    "weight_decay": 1.0,
+    "tolerance": 1e-3,
+}
 
 ARCHITECTURE = Architecture(
     name="vector_output",
@@ -61,7 +67,7 @@ ARCHITECTURE = Architecture(
     recompute=recompute,
     descent=problem,
     smoke={"dataset": "teacher", "weight_decay": 0.2},
-    stored=(OPENING, SPIRAL, STEPS, LOOSE, WHITENED, DIGITS, PATCHES),
+    stored=(OPENING, SPIRAL, STEPS, LOOSE, WHITENED, DIGITS, PATCHES, FREE_DIGITS),
     race_widths=(3, 40),
     torch_module=torch_module,
     line="Several outputs share each neuron: the penalty is a nuclear norm on cones.",

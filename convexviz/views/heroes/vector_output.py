@@ -172,7 +172,7 @@ def reset() -> None:
     st.session_state.pop(BASE, None)
 
 
-DIGITS = {"arrangements": "adaptive", "weight_decay": 1.0}
+FREE = {"arrangements": "adaptive", "weight_decay": 1.0}
 
 EXAMPLES = (
     Example("Three classes", "Six points: move them, add some, and read the proof.", {}),
@@ -198,13 +198,30 @@ EXAMPLES = (
     ),
     Example(
         "Fifty digits, ten classes",
-        "Neurons as pictures, and which digits are taken for which.",
-        {**DIGITS, "dataset": "digit_classes", "n_train": 50},
+        "Neurons as pictures, and which digits are taken for which; proved on sampled patterns.",
+        {
+            "dataset": "digit_classes",
+            "n_train": 50,
+            "arrangements": "sampled",
+            "n_gates": 20,
+            "weight_decay": 4.0,
+        },
+    ),
+    Example(
+        "Fifty digits, patterns found",
+        "The same digits with neurons of any pattern: better, and all but unproved.",
+        {**FREE, "dataset": "digit_classes", "n_train": 50},
     ),
     Example(
         "Patches of digits",
         "A convolution with sum pooling: its filters, and where in a digit they fire.",
-        {**DIGITS, "dataset": "digit_patches", "n_train": 100},
+        {
+            "dataset": "digit_patches",
+            "n_train": 100,
+            "arrangements": "sampled",
+            "n_gates": 400,
+            "weight_decay": 2.0,
+        },
     ),
 )
 
