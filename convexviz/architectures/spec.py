@@ -29,6 +29,7 @@ class Param:
         help: what it does, for a visitor of the page.
         titles: what people read for each of `choices`, in their order.
         page_high: what a page offers at most; Python and the command line have no such limit.
+        step: between the integers that a page offers.
         on_page: whether the page's settings have a control for it.
         numbers: whether a text holds integers, one after another, and not one of `choices`.
     """
@@ -41,6 +42,7 @@ class Param:
     help: str = ""
     titles: tuple[str, ...] = ()
     page_high: float | None = None
+    step: int = 1
     on_page: bool = True
     numbers: bool = False
 

@@ -179,13 +179,13 @@ class CrossEntropy(Loss):
         if Y.ndim != 2 or Y.shape[1] < 2:
             raise DataError(
                 "cross_entropy needs Y (n, c) with a column for each of c >= 2 classes, got shape "
-                f"{Y.shape}; use logistic for two classes in one column"
+                f"{Y.shape}; give each class a column of its own"
             )
         wrong = np.flatnonzero(((Y != 0) & (Y != 1)).any(axis=1) | (Y.sum(axis=1) != 1))
         if len(wrong):
             raise DataError(
                 "cross_entropy needs one-hot rows in Y (a single 1, else 0), got row "
-                f"{wrong[0]} = {np.array2string(Y[wrong[0]], threshold=6)}"
+                f"{wrong[0]} = {np.array2string(Y[wrong[0]], threshold=6, max_line_width=10**6)}"
             )
 
     def value(self, F: Outputs, Y: Outputs) -> float:

@@ -18,6 +18,7 @@ from convexviz.figures.theme import label
 STUCK = 0.01  # relative: a start that ends farther above the network shown than this is stuck
 FLOOR = 1e-7  # relative; descent runs in float32
 ROUNDING = 1e-6  # relative; a smaller lead of descent is no claim
+ROW = 18  # pixels from one label to the next above it
 SPREAD = 0.3  # of a row: dots of one width do not cover each other
 
 
@@ -78,11 +79,12 @@ def draw(result: Result, starts: Starts, theme: Theme) -> go.Figure:
             type="line", x0=x, x1=x, y0=-0.5, y1=last,
             line={"color": colour, "width": (3 if x == gap else 1) * theme.scale},
         )  # fmt: skip
+        above = ROW * theme.scale if theme.narrow and x == stuck else 0.0  # no room side by side
         label(
-            figure, (np.log10(x), last), words, colour, xanchor=anchor, xshift=0,
+            figure, (np.log10(x), last), words, colour, xanchor=anchor, xshift=0, yshift=above,
             yanchor="bottom",
         )  # fmt: skip
-    figure.update_layout(margin={"t": 28 * theme.scale})
+    figure.update_layout(margin={"t": (28 + ROW * theme.narrow) * theme.scale})
     rows_are = [f"{width:.0f} neurons" for width in starts.widths]
     figure.update_yaxes(
         tickvals=list(range(len(rows_are))), ticktext=rows_are, range=[-0.5, last], ticks="",

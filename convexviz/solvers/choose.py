@@ -116,8 +116,9 @@ def _nuclear(program: NuclearProgram, tolerance: float) -> AbstractSolver | None
 
     P, d, k = program.shape
     found: AbstractSolver = NuclearDescent(tolerance)
-    if len(program.X) * P * d * k > LARGE:
-        found = NuclearSweeps(tolerance=tolerance)
+    wide = NuclearSweeps(tolerance=tolerance)
+    if len(program.X) * P * d * k > LARGE and wide.why_not(program) is None:
+        found = wide
     return found if found.why_not(program) is None else None
 
 

@@ -8,6 +8,7 @@ the program's own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,27 @@ class NuclearSweeps(AbstractSolver):
     ) -> Solution:
         """Solve `program` starting at `start`: what an earlier, cancelled solve came to."""
         return _Run(program, self, start, Monitor(self.tolerance, on_iteration)).go()
+
+    def path(
+        self,
+        program: NuclearProgram,
+        weight_decays: Sequence[float],
+        *,
+        on_iteration: OnIteration = silent,
+    ) -> tuple[Solution, ...]:
+        """One solution a weight decay, in the order given; each starts from the next larger one.
+
+        A cancelled path ends at the solution it cancelled.
+        """
+        solutions: dict[int, Solution] = {}
+        warm = np.zeros(program.shape)
+        for k in np.argsort(weight_decays, kind="stable")[::-1]:
+            at = program.with_weight_decay(float(weight_decays[k]))
+            solutions[int(k)] = self.solve_from(at, warm, on_iteration=on_iteration)
+            warm = solutions[int(k)].variables
+            if solutions[int(k)].status is Status.CANCELLED:
+                break
+        return tuple(solutions[k] for k in sorted(solutions))
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, NuclearProgram)

@@ -147,7 +147,7 @@ def _drawn(field: Field, key: str, starts: _Starts) -> Any:
         return st.toggle(label, start, key=key, help=words)
     if field.kind is str:
         return _chosen(field, key, start, label, words)
-    step: Any = 1 if field.kind is int else _step(start)
+    step: Any = field.param.step if field.kind is int else _step(start)
     low, high = field.kind(field.param.low), field.kind(field.highest)
     shape = "%g" if field.kind is float else None
     return st.number_input(label, low, high, start, step=step, format=shape, key=key, help=words)

@@ -141,7 +141,7 @@ def _blocks(result: Result, columns: int) -> Bars:
         for i in range(shown)
     ]
     title = "Blocks and their nuclear norms" if gated else "Blocks: norm on their cone"
-    note = "fixed gates: no cone" if gated else "line: nuclear norm"
+    note = "fixed gates: no cone" if gated else "bar ‖Zᵢ‖ on Kᵢ, line ‖Zᵢ‖"
     if total > shown:
         note += f"; {shown} of {numbers.count(total)}"
     slot = Slot(id="blocks", title=title, note=note, columns=columns)
@@ -171,7 +171,9 @@ def _bounds(result: Result, proof: Certificate) -> Marks:
         tight = loose <= float(result.spec["tolerance"]) * abs(proof.primal)
         words = "tight here" if tight else f"the relaxation is loose by {numbers.gap(loose)}"
         gaps.append({"from": float(relaxed), "to": exact, "words": words})
-    note = "" if relaxed is not None else vector_words.no_relaxation(result)
+    note = vector_words.objective(result)
+    if relaxed is None:
+        note = vector_words.no_relaxation(result)
     slot = Slot(id="bounds", title="Objective and bounds", note=note)
     return Marks(slot=slot, frames=({"marks": marks, "gaps": gaps},))
 

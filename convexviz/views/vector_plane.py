@@ -25,6 +25,12 @@ LONGEST = 0.9  # of that, the longest neuron
 TURN = 2 * np.pi
 
 
+def _note(result: Result, *, editable: bool) -> str:
+    """What a cell is, and that points can be moved."""
+    words = ["in a cell (Xu)₊ = DᵢXu"] if not has_ones(result.data["X"]) else []
+    return " · ".join([*words, *(["drag a point"] if editable else [])])
+
+
 def has_plane(result: Result) -> bool:
     """Whether rows are points of a plane, with or without a ones column, and outputs are few."""
     X, Y = result.data.get("X"), result.data.get("Y")
@@ -104,7 +110,7 @@ def plane(result: Result, *, editable: bool, cells: tuple[Layer, ...] | None = N
         slot=Slot(
             id="plane",
             title="Points and neurons in one plane",
-            note="drag a point" if editable else "",
+            note=_note(result, editable=editable),
             columns=7,
             rows=2,
         ),

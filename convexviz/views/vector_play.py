@@ -103,7 +103,12 @@ def panels(result: Result) -> list[AbstractPanel]:
             alt="step of Frank–Wolfe",
         ),
         Curves(
-            slot=Slot(id="gap", title="Gap of the constrained problem", area="below"),
+            slot=Slot(
+                id="gap",
+                title="Gap of the constrained problem",
+                note="t M(R) − ⟨R, F⟩",
+                area="below",
+            ),
             series=(Series(x=x, y=gaps, role="convex", words="Frank–Wolfe", width=2.5, at=0.12),),
             cursor=STEP,
             cursor_at=tuple(float(k) for k in shown),

@@ -40,6 +40,12 @@ def bound_name(result: Result) -> str:
     return "exact bound" if searched else "lower bound"
 
 
+def objective(result: Result) -> str:
+    """What is minimised, as a formula that fits beside a title."""
+    fit = "½‖ΣDᵢXZᵢ − Y‖²" if result.spec["loss"] == "squared" else "ℓ(ΣDᵢXZᵢ, Y)"
+    return f"{fit} + βΣ‖Zᵢ‖ on cones Kᵢ"
+
+
 def no_relaxation(result: Result) -> str:
     """Why there is no mark of the copositive relaxation, in a few words."""
     if result.spec["method"] == "gated":

@@ -1,5 +1,6 @@
 """The vector-output row of the design: its arrays, scalars and methods, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,11 @@ def test_the_path_serves_every_weight_decay() -> None:
     from convexviz.experiments import path
     from convexviz.experiments.run import request
 
-    for method in ({}, {"method": "gated", "tolerance": 1e-6}):
+    for method in (
+        {},
+        {"method": "gated", "tolerance": 1e-6},
+        {"arrangements": "sampled", "n_gates": 5},
+    ):
         fields = {"weight_decay": 0.2, **method}
         asked = request("vector_output", ROWS, fields)
         result = path.solve_path(asked, [2.0, 0.5, 0.2])
@@ -202,6 +207,20 @@ def test_the_path_serves_every_weight_decay() -> None:
             assert here.scalars["network_objective"] == pytest.approx(
                 here.certificate.primal, rel=1e-8
             )
+
+
+def test_a_path_over_cones_that_are_climbed_keeps_the_proof_of_every_place(tmp_path: Path) -> None:
+    from convexviz.experiments import path
+    from convexviz.experiments.run import request
+
+    fields = {"arrangements": "sampled", "n_gates": 4, "tolerance": 3e-2, "weight_decay": 0.4}
+    result = path.solve_path(request("vector_output", WIDE, fields), [0.8, 0.4])
+    assert (1 - result.arrays["path_dual"] / result.arrays["path_primal"] <= 3e-2).all()
+    assert not verify(result.save(tmp_path / "path.h5"))
+    halved = {**result.arrays, "path0_cone_multipliers": np.zeros((0, 4))}
+    worse = path.recheck(replace(result, arrays=halved))["path_dual"]
+    assert worse[0] < result.arrays["path_dual"][0]
+    assert worse[1] == pytest.approx(result.arrays["path_dual"][1])
 
 
 REFUSED: tuple[tuple[dict[str, Any] | None, dict[str, Any], str], ...] = (
@@ -215,6 +234,8 @@ REFUSED: tuple[tuple[dict[str, Any] | None, dict[str, Any], str], ...] = (
     ({"X": np.ones((3, 2)), "Y": np.ones(3)}, {}, r"Y must have shape \(n, c\), got \(3,\); add"),
     ({"X": np.ones((3, 2)), "Y": np.ones((4, 2))}, {}, "as many rows, got 3 and 4"),
     ({"X": np.ones((3, 2)), "Y": np.ones((3, 2))}, {"loss": "cross_entropy"}, "one-hot"),
+    ({"X": np.ones((30, 2)), "Y": RNG.standard_normal((30, 30))}, {"loss": "cross_entropy"},
+     "one-hot"),
     ({"X": np.full((3, 2), np.nan), "Y": np.ones((3, 2))}, {}, "X must be finite"),
     ({"X": np.ones((3, 2))}, {}, "data needs 'Y'"),
 )  # fmt: skip

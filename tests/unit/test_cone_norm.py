@@ -3,6 +3,7 @@
 import cvxpy as cp
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 
 from convexviz.core.arrangements import enumerate_all, sample
 from convexviz.core.cone_bound import by_faces, facet_rows, multipliers, proved
@@ -45,6 +46,36 @@ def test_faces_give_the_maximum_and_multipliers_prove_no_less(n: int, r: int, c:
         peaks, heights = local_peaks(B, K, np.concatenate([np.eye(c), -np.eye(c)]))
         assert heights.max() <= value * (1 + 1e-12)
         assert (K @ peaks.T).min() >= -1e-12
+
+
+@pytest.mark.parametrize(("n", "r"), [(60, 3), (200, 4), (80, 5)])
+def test_a_hull_keeps_just_the_facets_of_a_cone_of_many_rows(n: int, r: int) -> None:
+    rows = RNG.standard_normal((n, r))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    inside = RNG.standard_normal(r)
+    K = rows * np.where(rows @ inside >= 0, 1.0, -1.0)[:, None]
+    assert len(facet_rows(K)) == n  # too many to ask without a point inside
+    facets = facet_rows(K, inside)
+    assert r <= len(facets) < n / 2
+    B = RNG.standard_normal((3, r))
+    heights = local_peaks(B, K, np.concatenate([np.eye(3), -np.eye(3)]))[1]
+    value, points = by_faces(B, facets, 0.0)
+    assert (K @ points[-1]).min() >= -1e-9  # a maximiser of the few is in the cone of all
+    assert heights.max() <= value * (1 + 1e-12)
+    for a in range(len(facets)):  # none follows from the others
+        fewer = np.delete(facets, a, axis=0)
+        assert nnls(fewer.T, facets[a])[1] > 1e-9
+    np.testing.assert_array_equal(facet_rows(K, facets[0] * 0), facet_rows(K))
+
+
+def test_multipliers_stop_where_they_are_enough_and_go_on_where_not() -> None:
+    K, B = cone(8, 6), RNG.standard_normal((3, 6))
+    facets = facet_rows(K)
+    value, points = by_faces(B, facets, 0.0)
+    loose = proved(B, facets, multipliers(B, facets, points, 1.2 * value))
+    assert value <= loose <= 1.2 * value * (1 + 1e-8)
+    close = proved(B, facets, multipliers(B, facets, points, value))
+    assert value * (1 - 1e-12) <= close <= proved(B, facets, multipliers(B, facets, points))
 
 
 def test_any_multipliers_give_a_bound_and_wrong_ones_a_worse_one() -> None:

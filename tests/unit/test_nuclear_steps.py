@@ -94,6 +94,21 @@ def test_sweeps_over_blocks_find_the_same_optimum(loss: str, patches: int, outpu
     assert found.certificate.primal == pytest.approx(made.objective(found.variables), rel=1e-12)
 
 
+def test_a_path_of_sweeps_has_the_optimum_of_each_weight_decay() -> None:
+    made = program()
+    betas = [made.weight_decay, 4 * made.weight_decay]
+    found = NuclearSweeps(tolerance=1e-6).path(made, betas)
+    for beta, solution in zip(betas, found, strict=True):
+        best = NuclearDescent(1e-8).solve(made.with_weight_decay(beta)).certificate.primal
+        assert solution.certificate.primal == pytest.approx(best, rel=1e-6)
+        assert solution.status is Status.OPTIMAL
+
+    def stop(_: Progress) -> None:
+        raise Cancelled
+
+    assert len(NuclearSweeps().path(made, betas, on_iteration=stop)) == 1
+
+
 @pytest.mark.parametrize("solver", [NuclearSteps, NuclearSweeps])
 def test_a_cancelled_run_is_gone_on_with(solver: Any) -> None:
     made = program()

@@ -115,7 +115,8 @@ class Spec(base.Spec):
             1,
             15,
             help="The second layer sees q by q hidden pixels: one output weight a tap.",
-            on_page=False,
+            page_high=7,
+            step=2,
         ),
     ] = 1
     seed: Annotated[int, Param("seed", 0, 2**31 - 1, help="Noise and gates are drawn from it.")] = 0

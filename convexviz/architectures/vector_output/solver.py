@@ -18,9 +18,9 @@ def solver(spec: Spec, program: AbstractConvexProgram) -> AbstractSolver:
 
         return FrankWolfe(spec.tolerance, spec.steps, spec.path_norm, spec.line_search)
     if spec.method == "gated":
-        from convexviz.solvers.nuclear_descent import NuclearDescent
+        from convexviz.solvers.choose import choose
 
-        return NuclearDescent(spec.tolerance)
+        return choose(program, spec.tolerance, spec.seed)
     if spec.method == "copositive":
         from convexviz.solvers.copositive import Copositive
 
