@@ -128,13 +128,14 @@ def _one_of(titles: Sequence[str]) -> str:
 def _row(each: Stored) -> dict[str, Any]:
     result = each.result
     scalars = result.scalars
-    more = [f"{written.count(scalars['n_neurons'])} neurons"]
+    n = scalars["n_neurons"]
+    more = ["1 neuron" if n == 1 else f"{written.count(n)} neurons"]
     if np.isfinite(scalars.get("psnr_denoised", np.nan)):
         more.append(written.decibels(scalars["psnr_denoised"]))
     known = datasets.registry().get(str(result.spec.get("dataset")))
     data = known.title if known else "Given data"
     return {
-        "title": f"{data}, β = {written.decay(float(result.spec['weight_decay']))}",
+        "title": f"{data}, β\u00a0=\u00a0{written.decay(float(result.spec['weight_decay']))}",
         "gap": float(result.certificate.relative_gap),
         "scope": COVERS[result.certificate.scope],
         "more": ", ".join(more),

@@ -20,7 +20,7 @@ function cellOf(row, column) {
     under.textContent = row.under;
     const more = document.createElement('span');
     more.className = 'quiet more';
-    more.textContent = `${row.scope}, ${row.date}`;
+    more.textContent = `${row.scope}, ${row.date.replaceAll('-', '\u2011')}`; // unbroken
     cell.append(title, under, more);
   } else if (value === null || value === undefined || value === '') {
     cell.textContent = '\u2013';
