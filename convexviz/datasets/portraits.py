@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from convexviz.datasets.base import Dataset
 from convexviz.datasets.npz import read_npz
 from convexviz.datasets.planar import no_images
+from convexviz.datasets.warped import Warp
 
 FACES = Path(__file__).parents[2] / "assets" / "faces.npz"
+SHAPES = FACES.with_name("faces_shape.npz")
 CROP = slice(14, 114)  # of 128: without hair and background
 SIDE, DIRECTIONS = 64, 101  # one more than are ever kept: its square is the last beta
 
@@ -34,9 +36,10 @@ class Portraits:
     Attributes:
         X: rows whose second moment is that of the centred images, read-only.
         mean: the mean image, flat.
-        shape: height, width and channels.
+        shape: height, width and channels of a picture.
         n_images: how many images the moment is a sum over.
         held_out: other images, centred by the same mean; none where they do not ship.
+        warp: where the rows are textures and shapes, how a picture is made of one.
     """
 
     X: Float[np.ndarray, "n d"]
@@ -45,6 +48,7 @@ class Portraits:
     n_images: int
     held_out: Float[np.ndarray, "m d"]
     digest: str = ""  # of a visitor's own
+    warp: Warp | None = None
 
 
 def portraits_of(train: np.ndarray, test: np.ndarray, digest: str = "") -> Portraits:
@@ -76,26 +80,43 @@ def lfw() -> Portraits:
 
 @cache
 def faces() -> Portraits:
-    """The stored spectrum of the Face Research Lab London Set: directions times singular values.
+    """The stored spectrum of the Face Research Lab London Set: directions times singular values."""
+    return _of_spectrum(stored_faces(), (SIDE, SIDE, 3), None)
 
-    Eight bits turn the directions by less than a percent; the nearest orthonormal ones replace
+
+@cache
+def shapes() -> Portraits:
+    """The stored spectrum of the same faces as texture and shape."""
+    stored = stored_shapes()
+    warp = Warp(int(stored["texture"]), int(stored["field"]), float(stored["unit"]))
+    return _of_spectrum(stored, (warp.texture, warp.texture, 3), warp)
+
+
+def _of_spectrum(
+    stored: Mapping[str, NDArray[Any]], shape: tuple[int, int, int], warp: Warp | None
+) -> Portraits:
+    """Eight bits turn the directions by less than a percent; the nearest orthonormal ones replace
     them, so that the singular values of the rows are those that are stored.
     """
-    stored = stored_faces()
     left, _, right = np.linalg.svd(
         stored["directions"] * stored["scale"][:, None], full_matrices=False
     )
     X = stored["singular_values"][: len(left), None] * (left @ right)
     none = np.zeros((0, X.shape[1]))
-    return Portraits(
-        X, stored["mean"].astype(float), (SIDE, SIDE, 3), int(stored["n_images"]), none
-    )
+    mean = stored["mean"].astype(float)
+    return Portraits(X, mean, shape, int(stored["n_images"]), none, warp=warp)
 
 
 @cache
 def stored_faces() -> dict[str, NDArray[Any]]:
     """The arrays of the file that ships, read-only by convention."""
     return read_npz(FACES)
+
+
+@cache
+def stored_shapes() -> dict[str, NDArray[Any]]:
+    """The same of texture and shape."""
+    return read_npz(SHAPES)
 
 
 def small(images: NDArray[np.uint8]) -> Float[np.ndarray, "n s s 3"]:
@@ -126,7 +147,7 @@ def spectrum(
 
 
 OF: Mapping[str, Callable[[], Portraits]] = MappingProxyType(
-    {"faces": faces, "handwriting": handwriting, "lfw": lfw}
+    {"faces": faces, "shapes": shapes, "handwriting": handwriting, "lfw": lfw}
 )
 DATASETS = (
     Dataset(
@@ -134,6 +155,15 @@ DATASETS = (
         title="Faces, 64x64 (spectrum)",
         source="mean, 101 directions and singular values of the Face Research Lab London Set "
         "(Lisa DeBruine and Benedict Jones; from debruine/webmorphR.stim), cropped to the face",
+        licence="CC BY 4.0",
+        load=no_images,
+    ),
+    Dataset(
+        name="shapes",
+        title="Faces, texture and shape (spectrum)",
+        source="mean, 49 directions and singular values of textures and shapes of the Face "
+        "Research Lab London Set (Lisa DeBruine and Benedict Jones; from debruine/webmorphR.stim), "
+        "registered to their mean",
         licence="CC BY 4.0",
         load=no_images,
     ),

@@ -31,8 +31,7 @@ Array = NDArray[np.float64]
 
 def learn(images: NDArray[np.uint8], people: Sequence[str]) -> dict[str, NDArray[np.generic]]:
     """All of `faces.npz`: the spectrum, and what was drawn and measured."""
-    names = np.array(people)
-    held = np.isin(names, np.random.default_rng(0).permutation(np.unique(names))[:HELD_OUT])
+    held = held_out(people)
     small = portraits.small(images)
     train, other = small[~held], small[held]
     stored = portraits.spectrum(train)
@@ -48,6 +47,13 @@ def learn(images: NDArray[np.uint8], people: Sequence[str]) -> dict[str, NDArray
         "held_out": nearest(unseen, real)[0].astype(np.float32),
         **progressive(train),
     }
+
+
+def held_out(people: Sequence[str]) -> NDArray[np.bool_]:
+    """Which images are of people that nothing is learned from."""
+    names = np.array(people)
+    chosen = np.random.default_rng(0).permutation(np.unique(names))[:HELD_OUT]
+    return np.isin(names, chosen)
 
 
 def _factors(stored: dict[str, NDArray[Any]]) -> tuple[Array, Array]:

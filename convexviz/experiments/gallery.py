@@ -7,8 +7,10 @@ Against a quadratic discriminator the best generator of images is `mean + sum_i 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +18,16 @@ from numpy.typing import NDArray
 from convexviz.core.solution import Certificate, Scope
 from convexviz.datasets import likeness, portraits
 from convexviz.datasets.portraits import Portraits
+from convexviz.datasets.warped import Warp
 from convexviz.solvers import procogan
 
 MOST = 100  # directions kept
-OPENING = {"faces": 40}  # of the set; others open on a third of what they have
+OPENING = {"faces": 40, "shapes": 40}  # of the set; others open on a third of what they have
 SETS, EACH = 8, 25  # of latents
 STEP = 1 / 32  # latents are multiples of it
 SIDES = (4, 8, 16, 32, 64)
 STRIP = 2
+SHARPNESS = ("sharpness_at", "sharpness", "sharpness_plain")
 
 Array = NDArray[np.float64]
 
@@ -34,8 +38,8 @@ class Gallery:
 
     Attributes:
         name: of the data set.
-        mean: (h, w, channels), 0..255.
-        directions, scale: (k, h, w, channels) int8, and 255ths a step.
+        mean: (h, w, channels), 0..255; flat where pictures are made of texture and shape.
+        directions, scale: (k, h, w, channels) int8, or flat as the mean, and 255ths a step.
         squares: all squared singular values of the centred images.
         n: how many images.
         stops: the betas that keep 1, ..., k directions.
@@ -44,7 +48,8 @@ class Gallery:
         held_out: distances of images that nothing was learned from.
         real, where: the images themselves, and which is nearest; None where they do not ship.
         stages: (words, (h, w, channels) uint8) of the progressive generator; none for tiny images.
-        note: what its stages prove, in a sentence or two.
+        note: what its stages prove, or what was measured, in a sentence or two.
+        warp: how texture and shape make a picture; None where the sum is the picture.
     """
 
     name: str
@@ -60,6 +65,7 @@ class Gallery:
     real: Array | None
     stages: tuple[tuple[str, NDArray[np.uint8]], ...]
     note: str
+    warp: Warp | None = None
 
     @property
     def opening(self) -> float:
@@ -105,6 +111,8 @@ def of(name: str, found: Portraits, seed: int = 0) -> Gallery:
     """The gallery of a set whose images are here; what does not ship comes from its file."""
     if name == "faces":
         return _shipped(found)
+    if name == "shapes":
+        return _shaped(found)
     images = (found.X + found.mean).reshape(-1, *found.shape)
     stored = portraits.spectrum(images, MOST + 1)
     squares = stored["singular_values"].astype(float) ** 2
@@ -134,21 +142,50 @@ def of(name: str, found: Portraits, seed: int = 0) -> Gallery:
 
 
 def _shipped(found: Portraits) -> Gallery:
-    """The portraits: distances were measured where the images were."""
+    """The portraits, with pictures of the progressive stages."""
     stored = portraits.stored_faces()
-    squares = stored["singular_values"].astype(float) ** 2
-    latents = STEP * stored["latents"].astype(float)
-    k = latents.shape[2]
     kept, checks = stored["stage_kept"], stored["stage_f_over_beta"]
     pictures = [
         (_words(side, int(kept[i])), stored[f"stage_{side}"][face])
         for face in range(STRIP)
         for i, side in enumerate(SIDES)
     ]
+    note = (
+        f"{_checked(checks)} As published, without fresh latents and with a constant column, "
+        f"F/β = {_all(stored['published_f_over_beta'])}."
+    )
+    return _of_file("faces", found, stored, tuple(pictures), note)
+
+
+def _shaped(found: Portraits) -> Gallery:
+    """The same portraits as texture and shape, with what that gains."""
+    stored = portraits.stored_shapes()
+    at, sharp, plain = (stored[name][-1] for name in SHARPNESS)
+    note = (
+        f"Second moments of texture and shape are matched, the same game in other coordinates: "
+        f"the mean face's, where eyes lie on eyes. Drawn with {int(at)} directions its faces have "
+        f"**{float(sharp):.2f}** of the sharpness of unseen ones (Laplacian at 64×64), those of "
+        f"pixels alone **{float(plain):.2f}**. Distances are between the pictures, at 64×64."
+    )
+    return _of_file("shapes", found, stored, (), note)
+
+
+def _of_file(
+    name: str,
+    found: Portraits,
+    stored: Mapping[str, NDArray[Any]],
+    stages: tuple[tuple[str, NDArray[np.uint8]], ...],
+    note: str,
+) -> Gallery:
+    """What ships without its images: distances were measured where they were."""
+    squares = stored["singular_values"].astype(float) ** 2
+    latents = STEP * stored["latents"].astype(float)
+    k = latents.shape[2]
+    shape = found.shape if found.warp is None else (found.warp.columns,)
     return Gallery(
-        name="faces",
-        mean=255 * found.mean.reshape(found.shape),
-        directions=stored["directions"][:k].reshape(k, *found.shape),
+        name=name,
+        mean=255 * found.mean.reshape(shape),
+        directions=stored["directions"][:k].reshape(k, *shape),
         scale=255 * stored["scale"][:k],
         squares=squares[squares > 1e-9 * squares[0]],
         n=found.n_images,
@@ -157,9 +194,9 @@ def _shipped(found: Portraits) -> Gallery:
         nearest=stored["nearest"],
         held_out=stored["held_out"].astype(float),
         real=None,
-        stages=tuple(pictures),
-        note=f"{_checked(checks)} As published, without fresh latents and with a constant column, "
-        f"F/β = {_all(stored['published_f_over_beta'])}.",
+        stages=stages,
+        note=note,
+        warp=found.warp,
     )
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from convexviz.core.game import GameProgram
 from convexviz.core.moment_program import cycled
 
-HALVINGS = 40
+HALVINGS, IN_SPACE = 40, 10  # fewer where F is that of three columns or more: it costs 0.1 s
 
 
 def repaired_value(game: GameProgram, G: Float[np.ndarray, "m d"], violation: float) -> float:
@@ -22,7 +22,7 @@ def repaired_value(game: GameProgram, G: Float[np.ndarray, "m d"], violation: fl
     own = reach.penalty(reach.coordinates(G))
     if violation <= game.slack:
         return own
-    if np.ptp(reach.price) > 1e-9 * reach.price.max() or len(game.X) != game.n_generated:
+    if np.ptp(reach.price) > 1e-9 * reach.price.max() or not _mixes(game):
         return np.inf
     price = float(reach.price[0])
     start = reach.samples(reach.start)
@@ -31,8 +31,20 @@ def repaired_value(game: GameProgram, G: Float[np.ndarray, "m d"], violation: fl
     if game.discriminator.kind == "linear":
         return price * _shifted(game, G, start)
     share = violation / (violation + game.weight_decay)
-    real = price * float(np.square(game.X - start).sum()) + reach.beyond
+    apart = game.X - start if start.any() else game.X
+    real = price * float(np.square(apart).sum()) + reach.beyond
     return (1 - share) * own + share * real
+
+
+def _mixes(game: GameProgram) -> bool:
+    """Whether a part of the generated samples can be real ones: there are as many, or only second
+    moments are seen and there is room for the directions of both.
+    """
+    if len(game.X) == game.n_generated:
+        return True
+    still = not game.reach.start.any() and not game.discriminator.bias
+    both = min(game.X.shape[1], len(game.X) + game.reach.rows)
+    return game.discriminator.kind == "quadratic" and still and both <= game.n_generated
 
 
 def _shifted(
@@ -55,7 +67,7 @@ def _pulled(
     distances = np.square(G[:, None] - X[None]).sum(axis=-1)
     X = X[linear_sum_assignment(distances)[1]]
     low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
+    for _ in range(HALVINGS if game.width <= 3 else IN_SPACE):
         middle = 0.5 * (low + high)
         if game.discriminator.value(game.X, G + middle * (X - G)) <= game.weight_decay:
             high = middle

@@ -180,13 +180,14 @@ class Factors(AbstractPanel):
     Only directions whose change can be seen are added again.
 
     Attributes:
-        mean: (h, w, channels), 0..255.
+        mean: (h, w, channels), 0..255; flat where there is a `warp`.
         directions, scale: U_i = scale_i * directions_i, (k, h, w, channels) int8 and (k,).
         strength: s2 of each direction, in decreasing order.
         latents: (count, k), or (sets, count, k) where the variable `sets` says which.
         rule: `soft`: gain sqrt(max(s2 - variable, 0) / n); `hard`: sqrt(s2 / n) of the first.
         written: a number under each tile, in hundredths, (sets, states, count) with `at`.
         ends: the variable with two tiles, which a click on a tile changes.
+        warp: a sum is a texture and a field, of these sides, that moves it; `unit` levels a pixel.
     """
 
     kind: ClassVar[str] = "tiles"
@@ -207,10 +208,12 @@ class Factors(AbstractPanel):
     written: NDArray[np.uint16] | None = None
     at: tuple[float, ...] | None = None
     ends: str | None = None
+    warp: Mapping[str, float] | None = None
 
     def sizes(self) -> Meta:
         """How many pictures, their sides, and that they are sums."""
-        h, w, channels = self.mean.shape
+        side = None if self.warp is None else int(self.warp["texture"])
+        h, w, channels = self.mean.shape if side is None else (side, side, 3)
         count, states = self.latents.shape[-2], len(self.at or ())
         sides = {"h": h, "w": w, "channels": channels}
         return {"form": "factors", "count": count, "states": states, **sides}

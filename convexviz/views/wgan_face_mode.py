@@ -24,15 +24,24 @@ from convexviz.views.wgan_board import BETA, Options
 from convexviz.views.wgan_faces import DRAW, ENDS, SHARE
 
 OWN = "pictures"  # the gallery's name where the images are the visitor's
-TITLES = {"faces": "Faces", "handwriting": "Digits", "lfw": "Faces, 25×25 (poor)"}
+TITLES = {
+    "faces": "Faces",
+    "shapes": "Faces, shape + texture",
+    "handwriting": "Digits",
+    "lfw": "Faces, 25×25 (poor)",
+}
 BETA_NAME = "wgan.weight_decay"
 NAMES = {DRAW: "wgan.draw", ENDS: "wgan.ends", SHARE: "wgan.between"}
-CREDITS = {
-    "faces": "Learned from the [Face Research Lab London Set]"
+LONDON = (
+    "Learned from the [Face Research Lab London Set]"
     "(https://doi.org/10.6084/m9.figshare.5047666) by Lisa DeBruine and Benedict Jones, "
-    "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/): 170 images of 85 people, cropped "
-    "and averaged; 34 images of 17 other people held out. The images themselves do not ship, and "
-    "no generated face is a person.",
+    "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/): 170 images of 85 people, {}; "
+    "34 images of 17 other people held out. The images themselves do not ship, and no generated "
+    "face is a person."
+)
+CREDITS = {
+    "faces": LONDON.format("cropped and averaged"),
+    "shapes": LONDON.format("registered to their mean by optical flow, cropped and averaged"),
     "handwriting": "Learned from scikit-learn's 8×8 digits (UCI optical recognition of handwritten "
     "digits, CC BY 4.0): 1 500 of them, 297 held out.",
     "lfw": "Learned from 80 of the hundred 25×25 faces that scikit-image has (Labeled Faces in the "

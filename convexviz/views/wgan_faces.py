@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures.quiz import Quiz
+from convexviz.datasets.warped import Warp
 from convexviz.experiments.gallery import EACH, Gallery
 from convexviz.figures import numbers
 from convexviz.views import certificate
@@ -19,7 +20,7 @@ from convexviz.views.wgan_board import BETA, DATA, Options
 from convexviz.views.wgan_states import Array
 
 DRAW, ENDS, SHARE = "draw", "ends", "share"
-WORDS = {"faces": "face", "lfw": "face", "handwriting": "digit"}
+WORDS = {"faces": "face", "shapes": "face", "lfw": "face", "handwriting": "digit"}
 ENDS_FIRST = [0, 1]
 LOW_KEPT, FEW = 3, 12  # of more than a few directions, the threshold leaves at least three
 
@@ -82,7 +83,7 @@ def _spectrum(gallery: Gallery, each: str, stops: tuple[float, ...]) -> Spectrum
     return Spectrum(
         slot=Slot(
             id="spectrum",
-            title=f"Variance of the real {each}s, by direction",
+            title=f"Variance of the real {_things(gallery, each)}, by direction",
             note="drag the line",
             columns=6,
         ),
@@ -96,6 +97,11 @@ def _spectrum(gallery: Gallery, each: str, stops: tuple[float, ...]) -> Spectrum
         height=11,
         alt="Threshold beta on the variance by direction",
     )
+
+
+def _things(gallery: Gallery, each: str) -> str:
+    """What is matched."""
+    return f"{each}s" if gallery.warp is None else "textures and shapes"
 
 
 def _grid(gallery: Gallery, each: str) -> Factors:
@@ -120,7 +126,13 @@ def _grid(gallery: Gallery, each: str) -> Factors:
         written=gallery.nearest,
         at=gallery.stops,
         ends=ENDS,
+        warp=None if gallery.warp is None else _layout(gallery.warp),
     )
+
+
+def _layout(warp: Warp) -> dict[str, float]:
+    """The sides of texture and field, and how many levels of 255 move a pixel by one."""
+    return {"texture": warp.texture, "field": warp.field, "unit": 255 * warp.unit}
 
 
 def _likeness(gallery: Gallery, each: str) -> Likeness:
@@ -158,7 +170,8 @@ def _said(gallery: Gallery, stops: tuple[float, ...], each: str) -> tuple[str, .
         kept = gallery.kept(beta)
         found.append(
             f"The generator keeps **{kept}** of {len(gallery.squares)} directions, takes β off "
-            f"each, and has **{numbers.share(made)}** of the variance of the real {each}s."
+            f"each, and has **{numbers.share(made)}** of the variance of the real "
+            f"{_things(gallery, each)}."
         )
     return tuple(found)
 

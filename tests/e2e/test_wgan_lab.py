@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from convexviz.datasets import portraits, warped
+from convexviz.experiments import gallery
 from tests.e2e.test_board_labs import APP, board_value
 
 pytestmark = pytest.mark.e2e
@@ -20,8 +22,8 @@ def of_board(page: Page, script: str) -> object:
     return page.evaluate(script.replace("APP", APP))
 
 
-def open_faces(page: Page, url: str, query: str = "") -> Page:
-    page.goto(f"{url}/wgan?wgan.dataset=faces{query}")
+def open_faces(page: Page, url: str, query: str = "", data: str = "faces") -> Page:
+    page.goto(f"{url}/wgan?wgan.dataset={data}{query}")
     page.wait_for_function(THERE.replace("APP", APP), timeout=60_000)
     return page
 
@@ -163,3 +165,21 @@ def test_a_folder_of_pictures_becomes_a_generator(page: Page, app_url: str, tmp_
     expect(page.get_by_text("Learned from your pictures.")).to_be_visible()
     page.get_by_role("radio", name="Ring").click()
     page.wait_for_function(f"{APP}.values.data === 'ring'")
+
+
+def test_a_face_of_texture_and_shape_is_the_one_that_python_draws(page: Page, app_url: str) -> None:
+    open_faces(page, app_url, data="shapes")
+    shown = gallery.of("shapes", portraits.shapes())
+    page.wait_for_function(f"{APP}.values.data === 'shapes'")
+    script = """(() => { const p = APP.panels.find((q) => q.spec.id === 'faces');
+        const c = p.grid.children[3].firstChild;
+        return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; })()"""
+    seen = np.array(of_board(page, script), dtype=float).reshape(96, 96, 4)[..., :3]
+    assert shown.warp is not None
+    k = shown.kept(shown.opening)
+    gains = np.sqrt((shown.squares[:k] - shown.opening) / shown.n)
+    V = shown.directions[:k] * shown.scale[:k, None]
+    row = (shown.mean + (gains * shown.latents[0, 3, :k]) @ V) / 255
+    drawn = 255 * warped.render(row[None], shown.warp)[0].clip(0, 1)
+    assert np.abs(seen - drawn).mean() < 1.0
+    assert np.abs(seen - drawn).max() < 12  # at edges, where a thousandth of a pixel shows

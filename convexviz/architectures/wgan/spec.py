@@ -13,11 +13,11 @@ from convexviz.errors import SpecError
 
 GIVEN = "given"  # the dataset's name where the arrays come from the caller
 PLANAR = ("ring", "gaussians", "moons", "cluster")
-IMAGES = ("faces", "handwriting", "lfw")
+IMAGES = ("faces", "shapes", "handwriting", "lfw")
 DATASETS = (*PLANAR, *IMAGES, GIVEN)
 TITLES = (
     "Ring", "Two Gaussians", "Moons", "Off-centre cluster",
-    "Faces", "Digits", "Faces, 25x25", "Your data",
+    "Faces", "Faces, shape + texture", "Digits", "Faces, 25x25", "Your data",
 )  # fmt: skip
 DISCRIMINATORS = ("linear", "quadratic", "polynomial", "relu")
 GENERATORS = ("free", "linear", "relu", "polynomial")

@@ -82,9 +82,9 @@ function forgetFactors(panel) {
 
 /** Directions as they are added, and the largest value of each: made once. */
 function factorsOf(panel) {
-  const {arrays, spec: {h, w, channels}} = panel;
+  const {arrays} = panel;
   if (panel.held) return panel.held;
-  const size = h * w * channels;
+  const size = arrays.mean.length;
   const k = arrays.strength.length;
   const U = Float32Array.from(arrays.directions);
   const tops = new Float32Array(k);
@@ -214,15 +214,18 @@ function paintTile(panel, tile, sum) {
 
 /** A sum of directions, in levels of 255, on a canvas of its size. */
 function paintSum(canvas, panel, sum) {
-  const {h, w, channels} = panel.spec;
+  const {h, w, channels, warp} = panel.spec;
   if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, {width: w, height: h});
   const picture = panel.picture ??= new ImageData(w, h);
   const {data} = picture;
-  for (let q = 0, p = 0; p < data.length; q += channels, p += 4) {
-    data[p] = sum[q];
-    data[p + 1] = sum[q + (channels === 3 ? 1 : 0)];
-    data[p + 2] = sum[q + (channels === 3 ? 2 : 0)];
-    data[p + 3] = 255;
+  if (warp) warpTexture(data, sum, warp);
+  else {
+    for (let q = 0, p = 0; p < data.length; q += channels, p += 4) {
+      data[p] = sum[q];
+      data[p + 1] = sum[q + (channels === 3 ? 1 : 0)];
+      data[p + 2] = sum[q + (channels === 3 ? 2 : 0)];
+      data[p + 3] = 255;
+    }
   }
   canvas.getContext('2d').putImageData(picture, 0, 0);
 }
