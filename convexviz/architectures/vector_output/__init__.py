@@ -24,6 +24,14 @@ SPIRAL = {"dataset": "spiral", "weight_decay": 0.2}
 STEPS = {**OPENING, "method": "frank_wolfe"}
 LOOSE = {"dataset": "loose_relaxation", "weight_decay": 0.3, "method": "copositive"}
 WHITENED = {"dataset": "whitened", "weight_decay": 0.1, "method": "closed_form"}
+DIGITS = {
+    "dataset": "digit_classes",
+    "n_train": 50,
+    "arrangements": "sampled",
+    "n_gates": 20,
+    "weight_decay": 4.0,
+    "tolerance": 1e-3,
+}
 PATCHES = {
     "dataset": "digit_patches",
     "n_train": 100,
@@ -59,7 +67,7 @@ ARCHITECTURE = Architecture(
     recompute=recompute,
     descent=problem,
     smoke={"dataset": "teacher", "weight_decay": 0.2},
-    stored=(OPENING, SPIRAL, STEPS, LOOSE, WHITENED, PATCHES, FREE_DIGITS),
+    stored=(OPENING, SPIRAL, STEPS, LOOSE, WHITENED, DIGITS, PATCHES, FREE_DIGITS),
     race_widths=(3, 40),
     torch_module=torch_module,
     line="Several outputs share each neuron: the penalty is a nuclear norm on cones.",
