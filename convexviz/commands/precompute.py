@@ -7,6 +7,7 @@ from typing import Any
 
 from convexviz.commands.flags import say
 from convexviz.commands.progress import Bar
+from convexviz.errors import DataError
 
 
 def add(commands: Any) -> None:
@@ -20,7 +21,6 @@ def add(commands: Any) -> None:
 def precompute(args: argparse.Namespace) -> int:
     """Compute what is missing or no longer as declared; a line a file."""
     from convexviz.experiments import precomputed, store
-    from convexviz.experiments.compact import compacted
     from convexviz.experiments.provenance import device_name
 
     device_name(args.device)
@@ -29,11 +29,17 @@ def precompute(args: argparse.Namespace) -> int:
         if not args.force and precomputed.is_current(architecture, fields, file):
             say(f"{file.name}: current")
             continue
-        with Bar(file.name) as bar:
-            result = precomputed.compute(
-                architecture, fields, device=args.device, on_iteration=bar.report
-            )
-        store.write(compacted(result), file)
+        try:
+            with Bar(file.name) as bar:
+                result = precomputed.compute(
+                    architecture, fields, device=args.device, on_iteration=bar.report
+                )
+        except DataError as error:
+            if not precomputed.is_others(str(fields.get("dataset", ""))):
+                raise
+            say(f"{file.name}: skipped, {error}")
+            continue
+        store.write(precomputed.shipped(result), file)
         gap = result.certificate.relative_gap
         say(f"{file.name}: relative gap {gap:.1e} in {result.seconds:.1f} s on {args.device}")
     return 0

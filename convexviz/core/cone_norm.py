@@ -8,22 +8,15 @@ where those are few. Climbing finds neurons; a bound comes from faces or multipl
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from convexviz.core.arrangements import Arrangements, enumerate_all
-from convexviz.core.cone_bound import (
-    FACES,
-    by_faces,
-    faces_at_most,
-    facet_rows,
-    multipliers,
-    proved,
-)
-from convexviz.core.cone_climb import ON, local_peaks, span_of
+from convexviz.core.cone_bound import facet_rows
+from convexviz.core.cone_climb import ON, span_of
+from convexviz.core.cone_search import ConeSearch, Proved
 from convexviz.core.dual_norm import AllFaces, DualNorm, Found, Peaks, power_of_two
 from convexviz.core.faces import MAX_CELLS, MAX_RANK, RowSpace, count_cells
 from convexviz.core.faces_peaks import local_maxima
@@ -34,17 +27,7 @@ from convexviz.errors import SpecError
 MAX_CONES = 1500  # beyond rank 4, where each is searched on its own: a second a search
 _SECONDS_A_CONE = 1e-3
 _SECONDS_A_CELL = {1: 1e-6, 2: 1e-6, 3: 1e-6, 4: 1.5e-6}  # of one search, measured
-_REMEMBERED = 8  # peaks of a cone where the next climb starts
-_EQUAL = 1e-12
 _OUTSIDE = 1e-7  # of unit rows and directions
-
-
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """An upper bound on M, and what proves it: rows (cone, a, b, N_ab); faces need no proof."""
-
-    value: float
-    table: Float[np.ndarray, "q 4"]
 
 
 class ChosenCones(DualNorm):
@@ -65,8 +48,7 @@ class ChosenCones(DualNorm):
             facet_rows(side[:, None] * self._unit[there], gate)
             for side, gate in zip(signs.T, inside, strict=True)
         ]
-        self._exact = all(faces_at_most(len(K), self._space.rank) <= FACES for K in self._cones)
-        self._starts: dict[int, Array] = {}
+        self._search = ConeSearch(self._cones, self._space.rank)
 
     @property
     def scope(self) -> Scope:
@@ -80,7 +62,7 @@ class ChosenCones(DualNorm):
 
     @property
     def exact(self) -> bool:
-        return self._exact
+        return self._search.exact
 
     @property
     def n_patterns(self) -> int:
@@ -129,37 +111,8 @@ class ChosenCones(DualNorm):
         """What climbing finds; M itself where cones have few faces."""
         unit = power_of_two(G)
         size = unit * self._width
-        forms = self._forms(G / unit)
-        tops = np.linalg.norm(forms, 2, axis=(1, 2)) if forms.size else np.zeros(len(forms))
-        points, values = [np.zeros((0, self._space.rank))], [np.zeros(0)]
-        largest = 0.0
-        for i in np.argsort(-tops, kind="stable").tolist():
-            if tops[i] <= max(threshold / size, share * largest):
-                break
-            found, heights = self._climbed(i, forms[i])
-            if self._exact:
-                value, more = by_faces(forms[i], self._cones[i], largest)
-                found = np.concatenate([found, more])
-                heights = np.concatenate([heights, np.linalg.norm(more @ forms[i].T, axis=1)])
-                largest = max(largest, value)
-            largest = max(largest, float(heights.max(initial=0.0)))
-            points.append(found)
-            values.append(heights)
-        all_points, all_values = np.concatenate(points), np.concatenate(values)
-        near = np.flatnonzero(all_values >= max(threshold / size, share * largest))
-        order = near[np.argsort(-all_values[near], kind="stable")]
-        return Found(largest * size, _distinct(all_points[order]))
-
-    def _climbed(self, i: int, B: Float[np.ndarray, "c r"]) -> tuple[Array, Array]:
-        left = np.linalg.svd(B, full_matrices=False)[0].T
-        before = self._starts.get(i, np.zeros((0, len(B))))
-        kept = before if before.shape[1] == len(B) else np.zeros((0, len(B)))
-        starts = np.ascontiguousarray(np.concatenate([left, -left, np.eye(len(B)), kept]))
-        points, heights = local_peaks(B, self._cones[i], starts)
-        if len(points):
-            images = points[:_REMEMBERED] @ B.T
-            self._starts[i] = images / np.linalg.norm(images, axis=1, keepdims=True)
-        return points, heights
+        found = self._search.climb(self._forms(G / unit), threshold / size, share)
+        return Found(found.largest * size, _distinct(found.points))
 
     def largest(self, G: Float[np.ndarray, "N c"]) -> float:
         """At least M, proved; M itself where cones have few faces."""
@@ -170,26 +123,8 @@ class ChosenCones(DualNorm):
     ) -> Proved:
         """An upper bound on M, from `known` multipliers where given: then nothing is searched."""
         unit = power_of_two(G)
-        size = unit * self._width
-        if self._exact:
-            return Proved(self.search(G, 0.0, 1.0).largest, np.zeros((0, 4)))
-        forms = self._forms(G / unit)
-        tops = np.linalg.norm(forms, 2, axis=(1, 2))
-        found = Found(0.0, np.zeros((0, self._space.rank)))
-        if known is None:
-            found = self.search(G, 0.0, 0.5)
-        worst, tables = found.largest / size, [np.zeros((0, 4))]
-        for i in np.argsort(-tops, kind="stable").tolist():
-            if tops[i] <= worst * (1 + _EQUAL):
-                break
-            if known is None:
-                N = multipliers(forms[i], self._cones[i], found.points, worst)
-            else:
-                N = known[known[:, 0] == i, 1:]
-            worst = max(worst, proved(forms[i], self._cones[i], N))
-            tables.append(np.concatenate([np.full((len(N), 1), float(i)), N], axis=1))
-        table = np.concatenate(tables)
-        return Proved(worst * size, table) if known is not None else self.prove(G, table)
+        found = self._search.prove(self._forms(G / unit), known)
+        return Proved(found.value * (unit * self._width), found.table)
 
     def peaks(self, G: Float[np.ndarray, "N c"], found: Found, most: int) -> Peaks:
         """Local maxima of the cones; where patterns are complete, of `|G'(Xu)_+|` itself."""

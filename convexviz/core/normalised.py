@@ -51,13 +51,13 @@ class Block:
         self.features = np.hstack([U[:, :rank], np.full((n, 1), 1.0 / np.sqrt(n))])
         unit = float(s[0]) if rank else 1.0
         self.lift = np.hstack([Vt[:rank].T / s[:rank], Vt[rank:].T / (FREE * unit)])
-        self._X, self._pattern = X, pattern
+        self.X, self.pattern = X, pattern
 
     @cached_property
     def cone(self) -> Cone:
         """Where the pattern holds, in the coordinates of `lift`."""
-        rows, kept = unit_rows(self._X @ self.lift)
-        return Cone(rows, np.where(self._pattern[kept], 1.0, -1.0))
+        rows, kept = unit_rows(self.X @ self.lift)
+        return Cone(rows, np.where(self.pattern[kept], 1.0, -1.0))
 
     def project(self, c: Float[np.ndarray, " r1"]) -> tuple[Array, float]:
         """The projection of (q, a) onto the cone as `lift` coordinates and a, and its length."""

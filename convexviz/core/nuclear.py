@@ -140,6 +140,15 @@ class NuclearProgram(AbstractConvexProgram):
         np.add.at(Z, owner, U[:, :, None] * V[:, None, :])
         return Z
 
+    def packed(self, variables: Array) -> Float[np.ndarray, "m d1k"]:
+        """A row a neuron: the number of its gate, `u_j` and `v_j`."""
+        U, V, owner = self.neurons(variables)
+        return np.hstack([owner[:, None].astype(np.float64), U, V])
+
+    def unpadded(self, variables: Array) -> Float[np.ndarray, "P d k"]:
+        """The blocks that rows of neurons add up to."""
+        return self.blocks(*unpacked_neurons(variables, self.shape[1]))
+
     def to_network(self, variables: Array) -> Network:
         """One gated neuron a singular value: `u sqrt(s)`, `v sqrt(s)`, gate `g_i`."""
         U, V, owner = self.neurons(variables)
@@ -181,6 +190,16 @@ class NuclearProgram(AbstractConvexProgram):
     def _blocks(self, width: int) -> list[slice]:
         step = max(1, _ENTRIES // max(1, width))
         return [slice(start, start + step) for start in range(0, len(self.X), step)]
+
+
+def unpacked_neurons(
+    variables: Array, d: int
+) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "m k"], Int[np.ndarray, " m"]]:
+    """The neurons of a row of a path, `NuclearProgram.packed`, or of whole blocks (P, d, k)."""
+    if variables.ndim == 3:
+        return singular_neurons(variables)
+    rows = variables[variables[:, 1:].any(axis=1)]
+    return rows[:, 1 : d + 1], rows[:, d + 1 :], rows[:, 0].astype(np.int64)
 
 
 def singular_neurons(

@@ -41,6 +41,12 @@ class AbstractConvexProgram(ABC):
     def from_cvxpy(self, problem: cp.Problem) -> Array:
         """The value of `variables` in a solved `to_cvxpy()` problem."""
 
+    def packed(self, variables: Array) -> Array:
+        """The variables as a path keeps them: those of a program that are mostly zeros in fewer
+        numbers."""
+        return variables
+
     def unpadded(self, variables: Array) -> Array:
-        """Variables without the zero rows that fill up lists of different lengths on a path."""
+        """What `packed` was given, from a row of a path: without the zero rows that fill up lists
+        of different lengths there."""
         return variables

@@ -25,6 +25,7 @@ from convexviz.architectures.proofs import (
     witness,
 )
 from convexviz.core.free_norm import FreeNorm
+from convexviz.core.nuclear import NuclearProgram
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Scope, Solution, Status
 from convexviz.core.vector import VectorProgram
@@ -34,6 +35,7 @@ from convexviz.solvers.base import OnIteration, silent
 
 PER_DECADE = 4
 LENGTH = 13
+SHORT = 3e6  # rows, gates, inputs and outputs multiplied: beyond, a weight decay takes a second
 AROUND = (10.0, 3.2, 1.0, 0.32)
 FINER = (10.0, 5.6, 3.2, 1.8, 1.0, 0.56, 0.32)  # of what ships: its slider should feel like one
 
@@ -97,7 +99,11 @@ def geometric(
 
 
 def _takes_its_time(program: AbstractConvexProgram) -> bool:
-    """Seconds for each weight decay: neurons of any rank, trained together or in sampled cones."""
+    """Seconds for each weight decay: neurons of any rank, trained together or in sampled cones, or
+    many blocks.
+    """
+    if isinstance(program, NuclearProgram):
+        return program.X.size * program.Y.size * len(program.arrangements) > SHORT * len(program.Y)
     if not isinstance(program, VectorProgram):
         return False
     return isinstance(program.norm, FreeNorm) or program.norm.scope is Scope.SAMPLED_PROGRAM
@@ -152,17 +158,19 @@ def solve_path(
     asked = replace(asked, spec=replace(spec, weight_decay=grid[here]))
     own = program.with_weight_decay(grid[here])
     result = collect(asked, [own], [solutions[here]], clock)
-    return replace(result, arrays={**result.arrays, **path_arrays(grid, solutions)})
+    return replace(result, arrays={**result.arrays, **path_arrays(program, grid, solutions)})
 
 
-def path_arrays(grid: Sequence[float], solutions: Sequence[Solution]) -> dict[str, np.ndarray]:
+def path_arrays(
+    program: AbstractConvexProgram, grid: Sequence[float], solutions: Sequence[Solution]
+) -> dict[str, np.ndarray]:
     """The path as stackable arrays."""
     certificates = [solution.certificate for solution in solutions]
     return {
         "path_weight_decay": np.array(grid),
         "path_primal": np.array([certificate.primal for certificate in certificates]),
         "path_dual": np.array([certificate.dual for certificate in certificates]),
-        "path_variables": _stacked([solution.variables for solution in solutions]),
+        "path_variables": _stacked([program.packed(solution.variables) for solution in solutions]),
         **{k: v for i, s in enumerate(solutions) for k, v in witness(s, f"path{i}_").items()},
         **{k: v for i, s in enumerate(solutions) for k, v in of_cones(s, f"path{i}_").items()},
         "path_trace": np.array(

@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convexviz import architectures
+from convexviz import architectures, datasets
 from convexviz.errors import StoreError
 from convexviz.experiments import baselines, path, prove, races, relaxation, starts, store
+from convexviz.experiments.compact import compacted
 from convexviz.experiments.key import key
 from convexviz.experiments.result import Result
-from convexviz.experiments.run import request
+from convexviz.experiments.run import request, run
 from convexviz.solvers.base import OnIteration, silent
 
 FOLDER = Path(__file__).parents[2] / "assets" / "precomputed"
@@ -60,6 +61,21 @@ def is_current(architecture: str, fields: Mapping[str, Any], file: Path) -> bool
         return False
 
 
+def is_others(dataset: str) -> bool:
+    """Whether a data set is its visitors' to download: its images are not ours to ship."""
+    return datasets.get(dataset).guide is not None
+
+
+def shipped(result: Result) -> Result:
+    """What of a result is stored: what follows from the rest is left out, and others' images are,
+    whose targets and results stay.
+    """
+    if not is_others(str(result.spec["dataset"])):
+        return compacted(result)
+    targets = {name: array for name, array in result.data.items() if name.endswith("Y")}
+    return replace(result, data=targets)
+
+
 def compute(
     architecture: str,
     fields: Mapping[str, Any],
@@ -69,7 +85,10 @@ def compute(
 ) -> Result:
     """One result that ships: the path, and the race at its own weight decay."""
     asked = request(architecture, None, fields, device)
-    result = path.solve_path(asked, report=on_iteration, around=path.FINER)
+    if is_others(asked.spec.dataset):  # a path would be redrawn from images that do not ship
+        result = run(asked, on_iteration)
+    else:
+        result = path.solve_path(asked, report=on_iteration, around=path.FINER)
     if prove.why_not(result) is None:
         result = prove.prove(result, report=on_iteration)
     if asked.arch.depth(asked.spec) > 1:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from convexviz.core.nuclear import NuclearProgram
     from convexviz.core.vector import VectorProgram
 
+MANY = 3e6
 LARGE = 2e9  # rows, gates, inputs and outputs multiplied: seconds for a step
 
 
@@ -115,9 +116,11 @@ def _nuclear(program: NuclearProgram, tolerance: float) -> AbstractSolver | None
     from convexviz.solvers.nuclear_sweeps import NuclearSweeps
 
     P, d, k = program.shape
-    found: AbstractSolver = NuclearDescent(tolerance)
+    work = len(program.X) * P * d * k
+    found: AbstractSolver = NuclearDescent(tolerance)  # from a Gram, where there are few features
     wide = NuclearSweeps(tolerance=tolerance)
-    if len(program.X) * P * d * k > LARGE and wide.why_not(program) is None:
+    many = work > LARGE or (work > MANY and len(program.X) <= P * d)
+    if many and wide.why_not(program) is None:
         found = wide
     return found if found.why_not(program) is None else None
 
@@ -125,12 +128,17 @@ def _nuclear(program: NuclearProgram, tolerance: float) -> AbstractSolver | None
 def _normalised(program: AbstractConvexProgram, tolerance: float) -> AbstractSolver | None:
     """The solvers of batch norm's own programs: the closed forms, and after the ReLU."""
     from convexviz.core.normalised import NormalisedProgram
+    from convexviz.core.normalised_neurons import NormalisedNeurons
     from convexviz.core.orthonormal import OrthonormalProgram
 
     if isinstance(program, OrthonormalProgram):
         from convexviz.solvers.orthonormal import ClosedForm
 
         return ClosedForm(tolerance=tolerance)
+    if isinstance(program, NormalisedNeurons):
+        from convexviz.solvers.normalised_columns import NormalisedColumns
+
+        return NormalisedColumns(tolerance=tolerance)
     if isinstance(program, NormalisedProgram):
         from convexviz.solvers.block_descent import BlockDescent
 

@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from convexviz.core.cone_norm import ChosenCones, Proved
+from convexviz.core.cone_norm import ChosenCones
+from convexviz.core.cone_search import Proved
+from convexviz.core.normalised_cones import NormalisedCones
+from convexviz.core.normalised_neurons import NormalisedNeurons
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.prune import pruned
 from convexviz.core.solution import Certificate, Progress, Solution, Status
@@ -157,7 +160,7 @@ class _Run:
         return grown
 
     def _weighed(self, U: Array, V: Array) -> Array:
-        V = group_lasso(self.program, U, V)
+        V = group_lasso(self.program, np.maximum(self.program.X @ U.T, 0.0), V)
         lengths = np.linalg.norm(V, axis=1)
         on = lengths > _NEGLIGIBLE * lengths.max(initial=0.0)
         return np.concatenate([U[on], V[on]], axis=1)
@@ -184,17 +187,20 @@ class _Run:
 
 
 def proved_bound(
-    program: VectorProgram, R: Array, known: Float[np.ndarray, "q 4"] | None = None
+    program: VectorProgram | NormalisedNeurons,
+    R: Array,
+    known: Float[np.ndarray, "q 4"] | None = None,
 ) -> tuple[Proved, float]:
     """The dual value of R scaled to be feasible, and what proves it; `known` is replayed."""
-    assert isinstance(program.norm, ChosenCones)
+    assert isinstance(program.norm, ChosenCones | NormalisedCones)
     proof = program.norm.prove(program.readout.adjoint(R), known)
     return proof, program.bound(R, proof.value)
 
 
-def _largest(program: VectorProgram, hidden: Float[np.ndarray, "N m"]) -> float:
+def _largest(program: VectorProgram | NormalisedNeurons, hidden: Float[np.ndarray, "N m"]) -> float:
     """The largest eigenvalue of the square of V -> A(hidden V), by power iteration."""
-    V = np.random.default_rng(0).standard_normal((hidden.shape[1], program.outputs))
+    outputs = program.readout.width(program.Y.shape[1])
+    V = np.random.default_rng(0).standard_normal((hidden.shape[1], outputs))
     value = 0.0
     for _ in range(40):
         V = V / max(float(np.linalg.norm(V)), 1e-300)
@@ -235,10 +241,12 @@ def merged(program: VectorProgram, columns: Float[np.ndarray, "m dk"]) -> Array:
 
 
 def group_lasso(
-    program: VectorProgram, U: Float[np.ndarray, "m d"], V: Float[np.ndarray, "m k"]
+    program: VectorProgram | NormalisedNeurons,
+    hidden: Float[np.ndarray, "N m"],
+    V: Float[np.ndarray, "m k"],
 ) -> Float[np.ndarray, "m k"]:
-    """Output weights of unit neurons: accelerated proximal steps with restarts, from V."""
-    hidden = np.maximum(program.X @ U.T, 0.0)
+    """Output weights of unit neurons from what they give, `hidden`: accelerated proximal steps with
+    restarts, from V."""
     step = 1.0 / (1.02 * program.loss.smoothness * _largest(program, hidden))
     momentum, ahead = 1.0, V
     for _ in range(_STEPS):

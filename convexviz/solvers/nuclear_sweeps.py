@@ -121,7 +121,7 @@ class _Run:
             self._sweep(blocks, np.arange(len(blocks.Z)))
             for _ in range(between):
                 self._sweep(blocks, np.flatnonzero(blocks.Z.any(axis=(1, 2))))
-            if self._offer(blocks.Z.astype(np.float64)):
+            if self._offer(_cleaned(blocks.Z)):
                 stalled, between = 0, max(between, _BETWEEN)
             else:
                 stalled, between = stalled + 1, min(2 * between, _MOST)
@@ -223,6 +223,17 @@ class _Blocks:
                 v /= length
                 found[i] = length
         return found
+
+
+def _cleaned(Z: Float[np.ndarray, "P d k"]) -> Float[np.ndarray, "P d k"]:
+    """The blocks in float64, without the singular values that rounding has left."""
+    out = np.zeros(Z.shape)
+    on = np.flatnonzero(Z.any(axis=(1, 2)))
+    if len(on):
+        U, s, Vt = np.linalg.svd(Z[on].astype(np.float64), full_matrices=False)
+        s = np.where(s > 10 * np.finfo(Z.dtype).eps * s[:, :1], s, 0.0)
+        out[on] = (U * s[:, None, :]) @ Vt
+    return out
 
 
 def _shrunk(Z: Float[np.ndarray, "d k"], threshold: float) -> Float[np.ndarray, "d k"]:

@@ -36,6 +36,7 @@ class Known:
         whole: keeps every direction, or None.
         cuts: the solved ones, at the weight decay of the slider; `raced` at that of the race.
         baselines: as `experiments.baselines` names them.
+        curve: more cuts at one weight decay, `curve_*` as stored beside a result, or nothing.
     """
 
     result: Result
@@ -45,6 +46,7 @@ class Known:
     decays: Sequence[float]
     race: Race | None
     baselines: Mapping[str, Any]
+    curve: Mapping[str, Any]
 
 
 def panels(known: Known) -> list[AbstractPanel]:
@@ -124,6 +126,9 @@ def _quality(known: Known) -> Curves:
 
 def _band(known: Known) -> list[Series]:
     """Test accuracy over draws of the data set: mean and one deviation to either side."""
+    if known.curve:
+        ks, test = known.curve["curve_n_directions"], known.curve["curve_test_accuracy"]
+        return [Series(x=ks, y=test, width=1, dashed=True, quiet=True)]
     arrays = {} if known.whole is None else known.whole.arrays
     drawn = arrays.get("draws_test_accuracy")
     if drawn is None or len(drawn) < 2:
@@ -178,6 +183,11 @@ def _sentence(known: Known) -> Say:
         beta = float(known.whole.arrays["draws_weight_decay"])
         note = f" Band: mean and deviation over {len(drawn)} draws of the rows, at β = {beta:g}."
         texts = [words + note for words in texts]
+    if known.curve:
+        beta, dual = known.curve["weight_decay"], known.curve["curve_dual"]
+        gap = float((1.0 - dual / known.curve["curve_primal"]).max())
+        note = f" Dashed: other cuts at β = {beta:g}, each with a gap of at most {gap:.0e}."
+        texts = [words + note for words in texts]
     if known.race is None:
         texts = [words + descent.compared(known.baselines) for words in texts]
     at = tuple(float(k) for k in range(1, len(sizes) + 1))
@@ -194,8 +204,8 @@ def _solved(cut: Cut) -> str:
 
 def _formula(result: Result, cut: Cut | None) -> str:
     """Whether the closed form applies: where rank(CX) = n - 1 the whitened rows are square."""
-    n, r = len(result.data["X"]), rank(result)
-    if result.data["X"].ndim != 2:
+    n, r = len(result.data["Y"]), rank(result)
+    if result.data.get("X", np.zeros((0, 0))).ndim != 2:  # images of others do not ship
         return ""
     if r < n - 1:
         return f" The rank, {r}, is below n − 1 = {n - 1}: the closed form does not apply."

@@ -72,6 +72,15 @@ def known(result: Result) -> Mapping[int, Result]:
     return {**found, cut_of(result): result}
 
 
+def curve(results: Mapping[int, Result]) -> Mapping[str, Any]:
+    """The other cuts that one of the results has beside it, and their weight decay; or nothing."""
+    for result in results.values():
+        found = {k: v for k, v in result.arrays.items() if k.startswith("curve_")}
+        if found:
+            return {**found, "weight_decay": float(result.spec["weight_decay"])}
+    return {}
+
+
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _families(
     same: str,  # noqa: ARG001 - the cache goes by it

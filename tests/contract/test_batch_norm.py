@@ -101,6 +101,41 @@ OTHERS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "gated, three outputs": (A2, one_hot(0, 1, 2, 0, 1, 2, 0), {"neurons": "gated"}),
     "gated, patches": (D1, [1, -1, 0.5, 2], {"neurons": "gated"}),
     "gated, cross-entropy": (A2, [0, 1, 2, 0, 1, 2, 0], {"neurons": "gated"} | CLASSES),
+    "after, three outputs": (
+        A2,
+        one_hot(0, 1, 2, 0, 1, 2, 0),
+        {"position": "after", "tolerance": 1e-7},
+    ),
+    "after, patches, two outputs": (
+        D1,
+        one_hot(0, 1, 0, 1),
+        {"position": "after", "tolerance": 1e-7},
+    ),
+    "after, cross-entropy": (
+        A2,
+        [0, 1, 2, 0, 1, 2, 0],
+        {"position": "after", "tolerance": 1e-7} | CLASSES,
+    ),
+    "after, logistic, a bias": (
+        np.hstack([A2, np.ones((7, 1))]),
+        SIGNS,
+        {"position": "after", "loss": "logistic", "tolerance": 1e-7},
+    ),
+    "after, gated, three outputs": (
+        A2,
+        one_hot(0, 1, 2, 0, 1, 2, 0),
+        {"position": "after", "neurons": "gated", "tolerance": 1e-6},
+    ),
+    "after, sampled, patches": (
+        D1,
+        [1, -1, 0.5, 2],
+        {"position": "after", "arrangements": "sampled", "n_gates": 6, "tolerance": 1e-7},
+    ),
+    "no neuron after": (
+        A2,
+        one_hot(0, 1, 2, 0, 1, 2, 0),
+        {"position": "after", "weight_decay": 1e3},
+    ),
     "no neuron": (A2, Y2, {"weight_decay": 1e3}),
 }
 _SOLVED: dict[str, Result] = {}
@@ -137,7 +172,8 @@ def forward(result: Result) -> np.ndarray:
     if result.spec["position"] == "after":
         H = np.maximum(H, 0.0) if on is None else H * on
     H = H - H.mean(0)
-    H = H / np.linalg.norm(H, axis=0) * a["gamma"] + a["alpha"] / np.sqrt(n)
+    lengths = np.linalg.norm(H, axis=0)  # 0 for a neuron that is a constant
+    H = H / np.where(lengths > 0, lengths, 1.0) * a["gamma"] + a["alpha"] / np.sqrt(n)
     if result.spec["position"] == "before":
         H = np.maximum(H, 0.0) if on is None else H * on
     K = n // len(result.data["X"])

@@ -31,8 +31,19 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "deep, too few rows": (
         {"X": A2, "Y": np.ones((7, 2))}, {"hidden_layers": 2}, "has a closed form for targets",
     ),
-    "after, two outputs": (
-        {"X": A2, "Y": np.ones((7, 2))}, {"position": "after"}, "position='after' takes one output",
+    "after, adaptive": (
+        {"X": A2, "Y": np.ones((7, 2))}, {"position": "after"}, "program over all or sampled",
+    ),
+    "after, hinge": (
+        {"X": A2, "Y": np.sign(Y2)},
+        {"position": "after", "loss": "hinge", "arrangements": "all"},
+        "position='after' takes a smooth loss",
+    ),
+    "hinge, two outputs": (
+        {"X": A2, "Y": np.ones((7, 2))}, {"loss": "hinge"}, "hinge' takes one output.*got 2 outp",
+    ),
+    "hinge, adaptive": (
+        {"X": A2, "Y": np.sign(Y2)}, {"loss": "hinge"}, "got arrangements='adaptive'",
     ),
     "after, cut": (ROWS, {"position": "after", "n_directions": 1}, "n_directions cuts the whiten"),
     "all faces": (

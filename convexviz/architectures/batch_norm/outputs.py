@@ -25,6 +25,7 @@ from convexviz.core.free_norm import ascend
 from convexviz.core.loss_program import LossProgram
 from convexviz.core.losses import loss_named
 from convexviz.core.neurons import NeuronProgram
+from convexviz.core.normalised_neurons import NormalisedNeurons
 from convexviz.core.nuclear import NuclearProgram
 from convexviz.core.orthonormal import OrthonormalProgram, dual_norm
 from convexviz.core.program import AbstractConvexProgram
@@ -50,7 +51,7 @@ def outputs(
     arrays |= witness(solutions[-1])
     if residual is not None and residual.ndim < 2:
         arrays["witness"] = residual
-    if isinstance(program, VectorProgram):  # what proves a bound over sampled cones
+    if isinstance(program, VectorProgram | NormalisedNeurons):  # what proves a bound over cones
         arrays |= dict(solutions[-1].records)
     pictures, numbers = derived(spec, data, arrays)
     return arrays | pictures, numbers | network_bound(spec, data, at, arrays)
@@ -69,7 +70,7 @@ def of_program(program: AbstractConvexProgram) -> dict[str, Any]:
     if arrangement is None:
         return {}
     found = {"gates": arrangement.gates}
-    if isinstance(program, NormalisedProgram):
+    if isinstance(program, NormalisedProgram | NormalisedNeurons):
         found |= factors(program.X, arrangement.patterns)
     return found
 
@@ -174,11 +175,15 @@ def recompute(
     if "witness" in arrays and isinstance(program, LossProgram):
         dual = max(certificate.dual, program.bound(arrays["witness"]))
         certificate = replace(certificate, dual=min(dual, certificate.primal))
-    norms = group_norms(spec, afresh, variables)
+    neurons = isinstance(program, NormalisedNeurons)
+    norms = variables if neurons else group_norms(spec, afresh, variables)
     if isinstance(program, NeuronProgram | VectorProgram):
         width = at.features.shape[-1]
         norms = np.linalg.norm(variables[:, :width], axis=1)
         norms = norms * np.linalg.norm(variables[:, width:], axis=1)
+    if isinstance(program, NormalisedNeurons):
+        norms = np.linalg.norm(program.hidden(variables), axis=0)
+        norms = norms * np.linalg.norm(program.parts(variables)[2], axis=1)
     pictures, numbers = derived(spec, data, arrays)
     found = {"group_norms": norms, **pictures}
     return certificate, afresh | found, numbers | network_bound(spec, data, at, arrays)
@@ -197,7 +202,8 @@ def _variables(
     """The convex program's variables that stored weights mean, from weights and data alone."""
     V = arrays["second_layer"]
     lengths = np.linalg.norm(V, axis=1)
-    U = neurons_after(at.inputs, arrays) if spec.position == "after" else to_neurons(at, arrays)
+    flat = at.inputs.reshape(-1, at.inputs.shape[-1])
+    U = neurons_after(flat, arrays) if spec.position == "after" else to_neurons(at, arrays)
     groups = (U * lengths).T
     if "class_outputs" in afresh:
         S = np.zeros((len(afresh["class_outputs"]), len(U)))
@@ -208,6 +214,8 @@ def _variables(
     if isinstance(program, VectorProgram):
         return np.hstack([U.T, V])
     owner, P = arrays["gate_of_neuron"], afresh["gates"].shape[1]
+    if isinstance(program, NormalisedNeurons):
+        return np.hstack([owner[:, None].astype(np.float64), U.T, V])
     if isinstance(program, NuclearProgram):
         return program.blocks(U.T, V, owner)
     if spec.neurons == "gated":

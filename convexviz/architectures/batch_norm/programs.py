@@ -72,6 +72,13 @@ def _vector(spec: Spec, at: Setting) -> AbstractConvexProgram:
     rows = at.features.reshape(-1, width)
     readout = Pooled(at.features.shape[1]) if at.features.ndim > 2 else Rows()
     loss = loss_named(spec.loss)
+    if spec.loss == "hinge":
+        several = at.targets.shape[1] > 1
+        raise SpecError(
+            "loss='hinge' takes one output of rows X (n, d) on all or sampled patterns, got "
+            + (f"{at.targets.shape[1]} outputs" if several else _without_hinge(spec, at))
+            + "; use loss='logistic', or one column of Y at a time"
+        )
     if spec.neurons == "gated":
         return NuclearProgram(
             rows, at.targets, patterns_for(spec, at), spec.weight_decay, readout, loss
@@ -90,27 +97,39 @@ def _vector(spec: Spec, at: Setting) -> AbstractConvexProgram:
     return VectorProgram(rows, at.targets, spec.weight_decay, norm, readout, loss)
 
 
-def _after(spec: Spec, at: Setting) -> AbstractConvexProgram:
-    """The program of batch norm after the ReLU, on the rows as they are."""
-    from convexviz.core.normalised import NormalisedProgram
+def _without_hinge(spec: Spec, at: Setting) -> str:
+    return "patches" if at.features.ndim > 2 else f"arrangements={spec.arrangements!r}"
 
-    for what, refused in (
-        (f"Y with {at.targets.shape[1]} outputs", at.targets.shape[1] > 1),
-        ("patches", at.inputs.ndim > 2),
-        (f"loss={spec.loss!r}", spec.loss != "squared"),
-        ("arrangements='adaptive'", spec.arrangements == "adaptive"),
-    ):
-        if refused:
-            raise SpecError(
-                "position='after' takes one output, rows X (n, d), the squared loss and all or "
-                f"sampled patterns, got {what}; use position='before'"
-            )
+
+def _after(spec: Spec, at: Setting) -> AbstractConvexProgram:
+    """The program of batch norm after the ReLU, on the rows as they are (THEORY 4.6)."""
+    from convexviz.core.normalised import NormalisedProgram
+    from convexviz.core.normalised_cones import NormalisedCones
+    from convexviz.core.normalised_neurons import NormalisedNeurons
+    from convexviz.core.readout import Pooled, Rows
+
+    if spec.arrangements == "adaptive":
+        raise SpecError(
+            "position='after' has a program over all or sampled patterns, got "
+            "arrangements='adaptive'; use arrangements='sampled', or position='before'"
+        )
+    if spec.loss == "hinge":
+        raise SpecError(
+            "position='after' takes a smooth loss, got loss='hinge'; use loss='logistic', or "
+            "position='before' with one output"
+        )
     patterns = patterns_for(spec, at)
-    if len(patterns) * at.inputs.shape[1] ** 2 > MAX_AFTER:
+    d = at.inputs.shape[-1]
+    if len(patterns) * d**2 > MAX_AFTER:
         raise SpecError(
             f"position='after' factors every pattern's features, {len(patterns):,} of width "
-            f"{at.inputs.shape[1]}: use fewer n_gates or a narrower X"
+            f"{d}: use fewer n_gates or a narrower X"
         )
+    if at.targets.shape[1] > 1 or at.inputs.ndim > 2 or spec.loss != "squared":
+        norm = NormalisedCones(at.inputs.reshape(-1, d), patterns, spec.neurons == "gated")
+        readout = Pooled(at.inputs.shape[1]) if at.inputs.ndim > 2 else Rows()
+        loss = loss_named(spec.loss)
+        return NormalisedNeurons(norm.X, at.targets, spec.weight_decay, norm, readout, loss)
     y = np.ascontiguousarray(at.targets[:, 0])
     gated = spec.neurons == "gated"
     return NormalisedProgram(at.inputs, y, patterns, spec.weight_decay, gated)

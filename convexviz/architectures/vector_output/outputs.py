@@ -107,11 +107,11 @@ def bounds(
 
 def on_path(spec: Spec, arrays: Arrays, variables: np.ndarray) -> dict[str, Any]:
     """The weights that a row of a path means: neurons, or the blocks of a gated network."""
-    from convexviz.core.nuclear import singular_neurons
+    from convexviz.core.nuclear import unpacked_neurons
     from convexviz.core.vector import balanced
 
     if spec.method == "gated":
-        U, V, owner = singular_neurons(variables)
+        U, V, owner = unpacked_neurons(variables, len(arrays["gates"]))
         kept = {"first_layer": np.ascontiguousarray(U.T), "second_layer": V}
         return kept | {"gates": arrays["gates"], "gate_of_neuron": owner}
     d = arrays["first_layer"].shape[0]

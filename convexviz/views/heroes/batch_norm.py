@@ -52,7 +52,9 @@ def _show_cuts(result: Result, decays: list[float], weight_decay: float) -> None
     solved = cuts(results, weight_decay)
     raced = solved if race is None else cuts(results, race.weight_decay)
     name = f"{_name(result)}{weight_decay:g}{[(k, _name(each)) for k, each in results.items()]}"
-    board.board(_payload(name, result, whole, solved, raced, decays, race), wanted, key=KEY)
+    curve = batch_norm_cuts.curve(results)
+    content = _payload(name, result, whole, solved, raced, decays, race, curve)
+    board.board(content, wanted, key=KEY)
     learning_order.show(result)
 
 
@@ -99,6 +101,7 @@ def _payload(
     _raced: Any,
     _decays: Any,
     _race: Any,
+    _curve: Mapping[str, Any],
 ) -> bytes:
     known = cut_board.Known(
         result=_result,
@@ -108,6 +111,7 @@ def _payload(
         decays=_decays,
         race=_race,
         baselines=batch_norm_runs.compared(_whole or _result),
+        curve=_curve,
     )
     return board.payload(cut_board.panels(known))
 

@@ -1,0 +1,102 @@
+"""The cones of batch norm after the ReLU, pattern by pattern, and the dual norm over them.
+
+`max_i max |G'F_i u|` over unit u of cone i, `F_i = [U_i, 1/sqrt(N)]`, `C D_i X = U_i S_i V_i'`:
+what `cone_norm` is where every pattern has the same features.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import linprog
+
+from convexviz.core.arrangements import Arrangements
+from convexviz.core.cone_bound import facet_rows
+from convexviz.core.cone_search import Climbed, ConeSearch, Proved
+from convexviz.core.cones import unit_rows
+from convexviz.core.normalised import Block
+from convexviz.core.solution import Scope
+from convexviz.core.types import Array
+
+
+class NormalisedCones:
+    """Every pattern's features and cone, in d + 1 coordinates each, and the dual norm over them.
+
+    The coordinates are those of `Block.lift`, then a; what lies in a null space has no image.
+    """
+
+    def __init__(
+        self, X: Float[np.ndarray, "N d"], arrangements: Arrangements, gated: bool
+    ) -> None:
+        self.X, self.arrangements, self.gated = X, arrangements, gated
+        self.blocks = [Block(X, pattern) for pattern in arrangements.patterns.T]
+        self._search = ConeSearch([self._normals(block) for block in self.blocks], X.shape[1] + 1)
+
+    @property
+    def scope(self) -> Scope:
+        """What a lower bound covers."""
+        if self.gated:
+            return Scope.GATED_NETWORK
+        return Scope.RELU_NETWORK if self.arrangements.complete else Scope.SAMPLED_PROGRAM
+
+    @property
+    def exact(self) -> bool:
+        """Whether the dual norm is evaluated: gated, or cones with few faces."""
+        return self.gated or self._search.exact
+
+    def normals(self, i: int) -> Float[np.ndarray, "f d1"]:
+        """The inward unit normals of cone i; none where gates are fixed."""
+        return self._search.cones[i]
+
+    def features(self, i: int) -> Float[np.ndarray, "N d1"]:
+        """`F_i` with columns of zeros for the null space."""
+        block = self.blocks[i]
+        out = np.zeros((len(block.features), block.lift.shape[1] + 1))
+        out[:, : block.rank], out[:, -1] = block.features[:, :-1], block.features[:, -1]
+        return out
+
+    def forms(self, G: Float[np.ndarray, "N c"]) -> Float[np.ndarray, "P c d1"]:
+        """`G'F_i` of every pattern."""
+        return np.stack([G.T @ self.features(i) for i in range(len(self.blocks))])
+
+    def climb(self, G: Float[np.ndarray, "N c"], threshold: float, share: float) -> Climbed:
+        """Neurons above `threshold`, best first."""
+        return self._search.climb(self.forms(G), threshold, share)
+
+    def prove(
+        self, G: Float[np.ndarray, "N c"], known: Float[np.ndarray, "q 4"] | None = None
+    ) -> Proved:
+        """At least the dual norm, and what proves it; one output needs a projection only."""
+        if self.gated or G.shape[1] > 1:
+            return self._search.prove(self.forms(G), known)
+        largest = 0.0
+        for block in self.blocks:
+            c = block.features.T @ G[:, 0]
+            if np.linalg.norm(c) > largest:
+                largest = max(largest, block.project(c)[1], block.project(-c)[1])
+        return Proved(largest * (1.0 + 1e-9), np.zeros((0, 4)))
+
+    def _normals(self, block: Block) -> Array:
+        width = block.lift.shape[1]
+        cone = block.cone
+        if self.gated or not len(cone.rows) or _is_everything(block):
+            return np.zeros((0, width + 1))
+        rows = cone.signs[:, None] * cone.rows
+        return facet_rows(np.hstack([rows, np.zeros((len(rows), 1))]))
+
+
+def _is_everything(block: Block) -> bool:
+    """Whether every direction can be moved into the cone along the null space."""
+    there = block.lift[:, block.rank :]
+    if not there.shape[1]:
+        return False
+    rows, kept = unit_rows(block.X)
+    inside = np.where(block.pattern[kept], 1.0, -1.0)[:, None] * (rows @ there)
+    inside /= np.abs(inside).max() or 1.0
+    found = linprog(
+        np.r_[np.zeros(inside.shape[1]), -1.0],
+        A_ub=np.hstack([-inside, np.ones((len(inside), 1))]),
+        b_ub=np.zeros(len(inside)),
+        bounds=[(-1, 1)] * inside.shape[1] + [(None, 1)],
+    )
+    return found.status == 0 and -found.fun > 1e-6
