@@ -89,17 +89,9 @@ def _quality(known: Known) -> Curves:
     dots = len(ks) <= 60
     curve = len(ks) > 2  # on fewer points the words would lie on each other; the note has them
     seen, unseen = "trained on", "not seen"
+    words = seen if curve else ""
     series = [
-        Series(
-            x=ks,
-            y=train,
-            role="noise",
-            words=seen if curve else "",
-            said=seen,
-            width=1.5,
-            dots=dots,
-            at=0.3,
-        )
+        Series(x=ks, y=train, role="noise", words=words, said=seen, width=1.5, dots=dots, at=0.3)
     ]
     if np.isfinite(test).any():
         words = unseen if curve else ""
