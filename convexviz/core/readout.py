@@ -101,6 +101,12 @@ class Taps(Readout):
         back = [self._moved(residual, (-i, -j)) for i, j in self._taps()]
         return np.stack(back, axis=-1).reshape(len(R), -1)
 
+    def moved(self, rows: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d k"]:
+        """The rows as each tap sees them."""
+        images = rows.reshape(*self.images, rows.shape[1])
+        each = [self._moved(images, offset).reshape(rows.shape) for offset in self._taps()]
+        return np.stack(each, axis=-1)
+
     def _taps(self) -> list[tuple[int, int]]:
         kh, kw = self.kernel
         return [(i - kh // 2, j - kw // 2) for i in range(kh) for j in range(kw)]

@@ -15,10 +15,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 from convexviz.core.gram import masked_gram
+from convexviz.core.gram_taps import taps_gram
 from convexviz.core.masked import adjoint
 from convexviz.core.nuclear import NuclearProgram
 from convexviz.core.program import AbstractConvexProgram
-from convexviz.core.readout import Rows
+from convexviz.core.readout import Rows, Taps
 from convexviz.core.solution import Solution, Status
 from convexviz.core.types import Array
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
@@ -27,6 +28,7 @@ _BURST = 60  # proximal steps between two runs of L-BFGS
 _LBFGS = 400
 GRAM_COLUMNS = 4096
 _FEATURES = 2**25  # entries of the features of a readout, held once: a quarter gigabyte
+_PRODUCTS = 2e12  # of entries of features: a minute or two, as much as three rounds without
 _STALLED = 10
 
 
@@ -122,6 +124,10 @@ class _Smooth:
             each = [adjoint(program.X, masks, np.ascontiguousarray(y)) for y in program.Y.T]
             self.b = np.stack(each, axis=-1).reshape(P * d, -1)
             self.yy = float(np.sum(program.Y**2))
+        elif squared and isinstance(program.readout, Taps) and _pays(program.Y.size, columns):
+            masks, y = program.arrangements.patterns, program.Y[:, 0]
+            self.gram, flat = taps_gram(program.X, masks, y, program.readout)
+            self.b, self.yy = flat[:, None], float(y @ y)
         elif squared and not plain and _fits(program.Y.size, columns):
             features = features_of(program)
             self.gram = features.T @ features
@@ -160,6 +166,11 @@ class _Smooth:
 def _fits(targets: int, columns: int) -> bool:
     """Whether the Gram of all features costs less than a few products with them."""
     return columns <= min(targets, GRAM_COLUMNS) and targets * columns <= _FEATURES
+
+
+def _pays(targets: int, columns: int) -> bool:
+    """Whether a Gram that is formed a few rows at a time takes less than a minute or two."""
+    return columns <= min(targets, GRAM_COLUMNS) and targets * columns**2 <= _PRODUCTS
 
 
 def features_of(program: NuclearProgram) -> Array:
