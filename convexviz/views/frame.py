@@ -12,12 +12,14 @@ from streamlit.runtime.pages_manager import PagesManager
 from convexviz import architectures
 
 LECTURE = "lecture"
+ROUTED = "routed"
 PAGES = Path(__file__).parents[2] / "pages"
 START = {"home": "Start", "theory": "Theory"}
 
 
 def page_config() -> None:
     """Title, icon and width; the first call of app.py."""
+    st.session_state[ROUTED] = True
     st.set_page_config(page_title="convexviz", page_icon="assets/mark.svg", layout="wide")
 
 
@@ -25,10 +27,12 @@ def through_router() -> None:
     """Run the page again through app.py where it was run alone.
 
     Beside a pages/ folder, Streamlit takes an app for one of the old kind until st.navigation was
-    called once: whoever opens a deep link first after a start gets the bare page, for good.
+    called once: all who open a deep link at once after a start get the bare page, for good. So each
+    session asks whether app.py ran in it, and not the flag that the fastest of them has turned.
     """
-    if PagesManager.uses_pages_directory:
+    if not st.session_state.get(ROUTED):
         PagesManager.uses_pages_directory = False
+        st.session_state[ROUTED] = True
         st.rerun()
 
 
