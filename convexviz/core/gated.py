@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.gram import MaskedGram, masked_gram
+from convexviz.core.gram_certificate import Columns
 from convexviz.core.gram_device import masked_gram_on
 from convexviz.core.masked import adjoint, predict
 from convexviz.core.network import Network
@@ -42,6 +43,7 @@ class _DataSummary:
         self.X, self.patterns, self.y, self.patches = X, patterns, y, patches
         self._gram: MaskedGram | None = None
         self._beta_max: float | None = None
+        self._columns: Columns | None = None
         self._lock = Lock()
 
     def describes(self, X: Array, patterns: Pattern, y: Array, patches: int) -> bool:
@@ -57,6 +59,12 @@ class _DataSummary:
             elif self._gram is None:
                 self._gram = masked_gram_on(device, self.X, self.patterns, self.y)
             return self._gram
+
+    def columns(self) -> Columns:
+        with self._lock:
+            if self._columns is None:
+                self._columns = Columns.of(self.X)
+            return self._columns
 
     def beta_max(self) -> float:
         with self._lock:
@@ -116,6 +124,12 @@ class GatedProgram(AbstractConvexProgram):
         """The Gram, built now on `threads` threads, or on a torch `device`, unless it exists."""
         assert self._summary is not None
         return self._summary.gram(threads, device)
+
+    @property
+    def columns(self) -> Columns:
+        """The lengths of X's columns: what a certificate from the Gram asks of the data."""
+        assert self._summary is not None
+        return self._summary.columns()
 
     @property
     def beta_max(self) -> float:

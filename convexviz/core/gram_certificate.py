@@ -8,6 +8,8 @@ Cauchy-Schwarz for any mask. The bounds below are first-order ones, doubled.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 
@@ -21,6 +23,21 @@ def column_lengths(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
     """The lengths of X's columns."""
     out: Float[np.ndarray, " d"] = np.sqrt(np.einsum("ij,ij->j", X, X))
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """All that the rounding of a Gram needs to know of X: its number of rows, its columns' lengths.
+
+    A pass over X, which takes longer than a warm solve: made once for all weight decays.
+    """
+
+    n: int
+    lengths: Float[np.ndarray, " d"]
+
+    @classmethod
+    def of(cls, X: Float[np.ndarray, "n d"]) -> Columns:
+        return cls(len(X), column_lengths(X))
 
 
 def rounding(
@@ -40,7 +57,7 @@ def rounding(
 
 def certificate_from_gram(
     gram: MaskedGram,
-    X: Float[np.ndarray, "n d"],
+    columns: Columns,
     W: Float[np.ndarray, "P d"],
     gradient: Float[np.ndarray, " m"],
     weight_decay: float,
@@ -52,7 +69,7 @@ def certificate_from_gram(
     """
     m = gram.P * gram.d
     w = W.ravel()
-    off_gradient, off_squares = rounding(gram, len(X), column_lengths(X), W)
+    off_gradient, off_squares = rounding(gram, columns.n, columns.lengths, W)
     squares = gram.yy - float(gram.b @ w) + float(w @ gradient)
     inner = -float(w @ gradient)
     penalty = weight_decay * float(np.linalg.norm(W, axis=1).sum())

@@ -135,7 +135,7 @@ class GatedPath(AbstractSolver):
         by_gram = self.certify_from == "gram" and program.patches == 1
         if by_gram and to_units == 1.0 and search.gram is program.gram:
             certificate = certificate_from_gram(
-                search.gram, program.X, W, search.gradient(W), program.weight_decay
+                search.gram, program.columns, W, search.gradient(W), program.weight_decay
             )
             if certificate.relative_gap <= self.tolerance:
                 return certificate

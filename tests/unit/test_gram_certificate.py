@@ -28,7 +28,7 @@ def program(seed, n=60, d=3, size=1.0, offset=0.0):
 
 def from_gram(p, W):
     gram = p.gram
-    return certificate_from_gram(gram, p.X, W, gram.G @ W.ravel() - gram.b, p.weight_decay)
+    return certificate_from_gram(gram, p.columns, W, gram.G @ W.ravel() - gram.b, p.weight_decay)
 
 
 def exact_squares(p, W):
@@ -67,7 +67,7 @@ def test_a_wrong_gram_is_noticed_by_the_rational_objective():
     W = GatedPath(tolerance=1e-6).solve(p).variables
     gram = p.gram
     certificate = certificate_from_gram(
-        gram, p.X, 1.001 * W, gram.G @ W.ravel() - gram.b, p.weight_decay
+        gram, p.columns, 1.001 * W, gram.G @ W.ravel() - gram.b, p.weight_decay
     )
     assert abs(certificate.primal - float(exact_squares(p, 1.001 * W)) / 2) > 1e-3 * abs(
         certificate.primal
