@@ -6,19 +6,19 @@ makes of the stored proof; `verify` replays it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from convexviz import architectures
-from convexviz.architectures.proofs import RELAXED, named
+from convexviz.architectures.proofs import RELAXED, at_place, named
 from convexviz.core.neuron_bound import MOST_ROWS
 from convexviz.core.neurons import NeuronProgram
 from convexviz.core.solution import Certificate, Status
 from convexviz.core.vector import VectorProgram
-from convexviz.errors import SpecError
+from convexviz.errors import DataError, SpecError
 from convexviz.experiments.path import trained
 from convexviz.experiments.provenance import now
 from convexviz.experiments.result import Result
@@ -67,7 +67,8 @@ def prove(
             dual, proof = _relaxed(program, variables)
         elif index is None or place == index:
             assert isinstance(program, NeuronProgram)
-            dual, proof = _searched(search, program, variables, report)
+            kept = arrays if mine else at_place(arrays, place)
+            dual, proof = _searched(search, (program, variables, _known(program, kept)), report)
         else:
             continue
         if mine and dual > own.dual:
@@ -91,13 +92,31 @@ def prove(
     )
 
 
+if TYPE_CHECKING:
+    from convexviz.core.proof import Proof
+
 Named = Callable[[str], dict[str, Any]]  # a prefix -> the proof's arrays under their names
 
 
+def _known(program: NeuronProgram, kept: Mapping[str, Any]) -> Proof | None:
+    """The proof that is kept already, to go on from; None where there is none that holds."""
+    from convexviz.core.proof import has_proof, proof_from, verified_lower_bound
+
+    if not has_proof(kept):
+        return None
+    try:
+        known = proof_from(kept)
+        verified_lower_bound(known, program.X[:1], program.y[:1], program.weight_decay)
+    except DataError:
+        return None
+    return known
+
+
 def _searched(
-    search: Any, program: NeuronProgram, variables: Any, report: OnIteration
+    search: Any, asked: tuple[NeuronProgram, Any, Proof | None], report: OnIteration
 ) -> tuple[float, Named]:
-    found = search.prove(program, variables, on_iteration=report)
+    program, variables, known = asked
+    found = search.prove(program, variables, known=known, on_iteration=report)
     return found.certificate.dual, lambda prefix: named(found.proof, prefix)
 
 

@@ -37,11 +37,13 @@ from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
 _COARSE = 16_384  # rows on which the first neurons are found,
 _COARSE_ROUNDS = 3  # in a few rounds: more would fit their noise
 _FIRST = 40  # neurons that the first lasso may keep
-_FRESH, _CONFIRM = 100, 400  # random starts of the oracle: in passing, and before it is believed
+_COARSE_FRESH, _FRESH, _CONFIRM = 20, 100, 400  # random starts of the oracle: on few rows,
+# in passing, and before it is believed
 _TOP = 16  # neurons added a round
 _KNOWN = 0.9999  # cosine above which a maximum is a neuron that is already there
 _MERGE = 0.97  # cosine from which one neuron is tried in the place of two
-_DESCENT = 150  # L-BFGS iterations a round
+_FEW_STEPS, _DESCENT = 150, 400  # L-BFGS iterations a round: before neurons are missed, and after
+_CHEAP = 2**20  # entries of X up to which a bound costs so little that it is told early
 _STATIONARY = 1e-5  # of beta: how long a slope may be at the end
 _EXACT = 1e-14  # of |y|^2/2: below, the fit is perfect and the rest is rounding
 _STALLED = 1e-7  # relative progress of three rounds
@@ -150,9 +152,12 @@ class _Search:
             neurons = self._reweigh(seeds, np.zeros(len(seeds)), min(_FIRST, self._limit))
         history: list[float] = []
         found: Maxima | None = None
-        precision = 1e-2
+        precision = 1e-3 if final else 1e-2
         for k in range(count):
-            neurons = descend(self.data, neurons, _DESCENT, precision, self.run.tick)
+            some = (
+                _DESCENT if final and k > 0 else _FEW_STEPS
+            )  # what is missing is found after them
+            neurons = descend(self.data, neurons, some, precision, self.run.passing)
             neurons = merge(self.data, neurons, _MERGE)
             if len(self.data.y) <= small.ROWS and not self._fits(neurons.F):
                 polished = small.polish(self.data, neurons, found, self.rng)
@@ -174,7 +179,7 @@ class _Search:
             else:
                 neurons = better
         if final and not self.run.stopped:  # a bound from the residual needs it nearly stationary
-            neurons = descend(self.data, neurons, _DESCENT, _STATIONARY, self.run.tick)
+            neurons = descend(self.data, neurons, _DESCENT, _STATIONARY, self.run.passing)
             self.run.offer(neurons)
         return neurons
 
@@ -184,12 +189,13 @@ class _Search:
 
     def _publish(self, neurons: Neurons, *, first: bool) -> None:
         self.run.offer(neurons)  # evaluated on all rows, also where the search sees few
-        if first and not self.run.stopped:
-            self.run.certify()  # up to a second on a large image: here, and at the end
+        cheap = self.data.X.size <= _CHEAP or not len(neurons)
+        if first and cheap and not self.run.stopped:
+            self.run.certify()  # up to two seconds on a large image: there at the end only
         self.run.tick()
 
     def _look(self, residual: Array, neurons: Neurons, *, confirm: bool) -> Maxima:
-        found = self._search(residual, neurons, _FRESH)
+        found = self._search(residual, neurons, _FRESH if confirm else _COARSE_FRESH)
         if confirm and self._gap(residual, found, neurons.F) <= self.options.tolerance:
             found = self._search(residual, neurons, _CONFIRM)
         return found

@@ -99,8 +99,7 @@ class Oracle:
             random_directions(everything, fresh, self._rng),
         ]
         U: Array = np.concatenate(starts)
-        both = np.repeat([1.0, -1.0], len(U))
-        found = Maxima(np.zeros(2 * len(U)), np.concatenate([U, U]), both)
+        found = _uphill(self._levels[0], r, U)
         found = _climb_by_gradient(self._levels[0], r, found, 10).best(10 * top)
         for stage, level in enumerate(self._levels):
             last = stage == len(self._levels) - 1
@@ -121,6 +120,12 @@ class Oracle:
             if len(level.X) <= _CURVATURE_ROWS:
                 return level
         return self._levels[0]
+
+
+def _uphill(rows: Rows, r: Array, U: Array) -> Maxima:
+    """The starts, each with the sign that makes it positive: of the two, the one worth a climb."""
+    values = np.einsum("kd,kd->k", correlations(rows.X, rows.of(r), U), U)
+    return Maxima(np.abs(values), U, np.where(values >= 0, 1.0, -1.0))
 
 
 def _evaluate(rows: Rows, r: Array, found: Maxima) -> tuple[Array, Array]:

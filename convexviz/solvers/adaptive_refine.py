@@ -49,7 +49,7 @@ class Neurons:
         return len(self.signs)
 
 
-Tick = Callable[[], bool]  # asked now and then; True stops
+Tick = Callable[[Array, Array], bool]  # told weights and signs now and then; True stops
 
 
 class _Stopped(Exception):
@@ -119,21 +119,24 @@ def _steps(
         to_v = data.beta * v - np.einsum("jd,jd->j", C, U)
         return loss + 0.5 * data.beta * float(x @ x), np.concatenate([to_U.ravel(), to_v])
 
+    def neurons_at(x: Array) -> tuple[Array, Array]:
+        U, v = unpack(x)
+        return np.abs(v)[:, None] * U, np.where(v >= 0, 1.0, -1.0)
+
     def after(x: Array) -> None:
         nonlocal last, evaluations
         last, evaluations = x.copy(), evaluations + 1
-        if evaluations % 8 == 0 and tick():
+        if evaluations % 8 == 0 and tick(*neurons_at(x)):
             raise _Stopped
 
     gtol = precision * data.beta * float(roots.mean())
     options = {"maxiter": iterations, "maxcor": 20, "ftol": 1e-11, "gtol": gtol}
     with suppress(_Stopped):
         minimize(objective, first, jac=True, method="L-BFGS-B", callback=after, options=options)
-    U, v = unpack(last)
-    W = np.abs(v)[:, None] * U
+    W, signs = neurons_at(last)
     size = lengths(W)
     keep = size > _GONE * size.max()
-    return W[keep], np.where(v >= 0, 1.0, -1.0)[keep]
+    return W[keep], signs[keep]
 
 
 def merge(data: Training, neurons: Neurons, cosine: float) -> Neurons:

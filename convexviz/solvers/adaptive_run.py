@@ -16,6 +16,8 @@ from convexviz.solvers.base import Monitor
 
 _NO_DECAY = 1e-13  # of ||X'y||: descent needs some weight decay, also where it is asked for none
 
+_OFFER_EVERY = 6  # ticks of a descent; counted, not timed: a solve must not depend on the clock
+
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
@@ -68,6 +70,7 @@ class Run:
     primal: float = field(init=False)
     dual: float = 0.0
     bounding: Float[np.ndarray, "k d1"] | None = None  # the network whose residual gave `dual`
+    passed: int = 0
     started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
@@ -97,6 +100,13 @@ class Run:
             self.hear(self.certificate)
             self.stopped |= self.certificate.relative_gap <= self.monitor.tolerance
         return self.stopped
+
+    def passing(self, W: Array, signs: Array) -> bool:
+        """`tick` on the way: the network that descent is at is offered, but not often."""
+        self.passed += 1
+        if self.passed % _OFFER_EVERY == 0:
+            self.offer(evaluate(self.scaled.data, W, signs))
+        return self.tick()
 
     def hear(self, certificate: Certificate) -> None:
         """Reports how far another solver is, which counts for nothing but the clock and Cancel."""

@@ -8,13 +8,13 @@ module was derived anew by `core.proof.verified_lower_bound`, rounding included.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from convexviz.core.neurons import NeuronProgram, join, lengths, split
+from convexviz.core.neurons import NeuronProgram, lengths
 from convexviz.core.proof import (
     Balanced,
     Proof,
@@ -25,9 +25,9 @@ from convexviz.core.proof import (
 )
 from convexviz.core.solution import Certificate, Progress, Scope, Status
 from convexviz.core.types import Array
-from convexviz.solvers.adaptive_refine import descend, evaluate, training
 from convexviz.solvers.base import Monitor, OnIteration, silent
 from convexviz.solvers.branch_and_bound_proof import Recipe, written
+from convexviz.solvers.branch_and_bound_start import in_units, polished, recipe_of, regrown
 from convexviz.solvers.branch_and_bound_tree import Sphere
 from convexviz.solvers.robust_dual import RobustDual, raw_recipe
 
@@ -36,7 +36,6 @@ _SLOW = 0.7  # the part of the excess that is left, after doubling the time, tha
 _FIRST_LOOK = 1.0  # seconds before that is asked
 _RETRAIN_UNTIL = 0.85  # of the time; the rest cuts boxes for the best residual
 _CUTS_A_ROUND = 6
-_POLISHING, _SLOPE = 200, 1e-6  # steps, and the slope in weight decays at which they end
 _BELOW = 0.95  # of the weight decay: a box that is better needs no more work
 _REPORT_SECONDS = 0.2
 _VERIFY_PART = 0.1  # of the time spent so far that goes into verifying
@@ -70,15 +69,22 @@ class BranchAndBound:
         program: NeuronProgram,
         variables: Float[np.ndarray, "m d1"],
         *,
+        known: Proof | None = None,
         on_iteration: OnIteration = silent,
     ) -> Proved:
-        """The best bound found from the residual of the network `variables`, any point at all."""
+        """The best bound found from the residual of the network `variables`, any point at all.
+
+        With `known`, an earlier proof, the search goes on from its boxes and its bound.
+
+        Raises:
+            DataError: what is `known` is no proof for this program.
+        """
         problem = balanced(program.X, program.y, program.weight_decay)
         monitor = Monitor(self.tolerance, on_iteration)
-        neurons = _in_units(problem, variables)
+        neurons = in_units(problem, variables)
         run = _Run(program, problem, neurons, monitor, self.max_seconds, self.clock)
         run.primal = float(program.objective(variables))
-        run.offer_nothing()
+        run.offer(known)
         if not run.stopped and program.weight_decay > 0:
             for _ in run.steps():
                 if run.report():
@@ -105,6 +111,7 @@ class _Run:
     clock: Callable[[], float]
     primal: float = 0.0
     proof: Proof | None = None
+    known: Proof | None = None
     bound: float = 0.0
     stopped: bool = False
     found: tuple[float, Proof] | None = None  # not verified yet
@@ -133,10 +140,15 @@ class _Run:
             reserve = boxes * self.program.X.size * 2e-8
         return self.seconds > self.max_seconds - min(reserve, 0.3 * self.max_seconds)
 
-    def offer_nothing(self) -> None:
-        """The proof of the bound 0, which every search starts from."""
-        sphere = Sphere(self.problem.X, self.problem.y)
-        self.proof = written(sphere, raw_recipe(self.neurons))
+    def offer(self, known: Proof | None) -> None:
+        """What the search starts from: an earlier proof, or that of the bound 0."""
+        self.known = self.proof = known
+        if known is None:
+            sphere = Sphere(self.problem.X, self.problem.y)
+            self.proof = written(sphere, raw_recipe(self.neurons))
+        else:
+            program = self.program
+            self.bound = verified_lower_bound(known, program.X, program.y, program.weight_decay)
         self.stopped = self.monitor.record(self.certificate)
 
     def report(self) -> bool:
@@ -168,12 +180,9 @@ class _Run:
 
     def steps(self) -> Iterator[None]:
         """The search, pausing wherever it could end."""
-        self.neurons = _polished(self.problem, self.neurons, lambda: self.late)
-        target = self._target(np.eye(self.problem.X.shape[1]), raw_recipe(self.neurons))
-        sphere = Sphere(self.problem.X, target.r)
-        sphere.start()
-        yield from self._raw(sphere, target)
+        self.neurons = polished(self.problem, self.neurons, lambda *_: self.late)
         robust = RobustDual(self.problem, self.neurons)
+        sphere, target = yield from (self._afresh() if self.known is None else self._again(robust))
         best, best_target = target.offer(sphere), target
         while self.seconds < _RETRAIN_UNTIL * self.max_seconds:
             value, direction, sign = sphere.ascent()
@@ -202,6 +211,25 @@ class _Run:
         while sphere.bound > sphere.enough and sphere.cut_worst():
             best_target.offer(sphere)
             yield
+
+    def _afresh(self) -> Generator[None, None, tuple[Sphere, _Target]]:
+        target = self._target(np.eye(self.problem.X.shape[1]), raw_recipe(self.neurons))
+        sphere = Sphere(self.problem.X, target.r)
+        sphere.start()
+        yield from self._raw(sphere, target)
+        return sphere, target
+
+    def _again(self, robust: RobustDual) -> Generator[None, None, tuple[Sphere, _Target]]:
+        """The boxes and the vector of the known proof."""
+        assert self.known is not None
+        target = self._target(self.known.basis, recipe_of(self.known))
+        sphere, leaves = regrown(self.problem.X, target.r, self.known)
+        sphere.enough = _BELOW * target.limit
+        for leaf in leaves:
+            sphere.adopt(leaf)
+            yield
+        robust.keep_recipe(target.recipe, sphere.roots[0])
+        return sphere, target
 
     def _raw(self, sphere: Sphere, target: _Target) -> Iterator[None]:
         """Cut boxes for the network's own residual for as long as that pays."""
@@ -260,23 +288,3 @@ class _Target:
             if size > 0
         ]
         return max(values, default=0.0)
-
-
-def _polished(problem: Balanced, neurons: Array, tick: Callable[[], bool]) -> Array:
-    """The network where F has (nearly) no slope: only there is M(r) the weight decay."""
-    kept = neurons[lengths(neurons[:, :-1]) > 1e-100]
-    if not len(kept):
-        return neurons
-    data = training(problem.X, problem.y, problem.weight_decay)
-    start = evaluate(data, *split(kept))
-    polished = descend(data, start, _POLISHING, _SLOPE, tick)
-    return join(polished.W, polished.signs)
-
-
-def _in_units(problem: Balanced, variables: Float[np.ndarray, "m d1"]) -> Array:
-    """The network in the units of the balanced problem, less neurons far from any optimum."""
-    out = np.array(variables, dtype=np.float64)
-    with np.errstate(over="ignore", under="ignore"):
-        out[:, :-1] = np.ldexp(variables[:, :-1], problem.exponent_X - problem.exponent_y)
-    sound = np.isfinite(out).all(axis=1) & (np.abs(out) < 1e12).all(axis=1)
-    return out[sound]

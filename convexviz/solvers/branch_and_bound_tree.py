@@ -70,8 +70,10 @@ class _Sum:
 class Sphere:
     """Two trees of boxes over the unit sphere, for r and for -r, and their worst leaves."""
 
-    def __init__(self, X: Float[np.ndarray, "n d"], r: Float[np.ndarray, " n"]) -> None:
-        self.basis = principal_basis(X, r)
+    def __init__(
+        self, X: Float[np.ndarray, "n d"], r: Float[np.ndarray, " n"], basis: Array | None = None
+    ) -> None:
+        self.basis = principal_basis(X, r) if basis is None else basis
         self.Z = np.ascontiguousarray(X @ self.basis)
         self.r = r
         self.enough = 0.0  # tuning of a box ends below it
@@ -130,6 +132,12 @@ class Sphere:
             self._tune(root, memory=0)
             self._add(root)
 
+    def adopt(self, leaf: Box) -> None:
+        """Bound a leaf of trees grown elsewhere; all of them make the search's bound."""
+        self._decide(leaf)
+        self._tune(leaf, memory=3)
+        self._add(leaf)
+
     def replace(self, r: Float[np.ndarray, " n"]) -> Iterator[None]:
         """The same boxes for another vector, leaf by leaf, each from its own moments.
 
@@ -165,9 +173,7 @@ class Sphere:
         leaf.rows = leaf.rows[:0]
         for child in children:
             if child.axis == LEAF:
-                self._decide(child)
-                self._tune(child, memory=3)
-                self._add(child)
+                self.adopt(child)
         return True
 
     def _add(self, leaf: Box) -> None:

@@ -97,12 +97,13 @@ def minimise(  # noqa: PLR0913 - where to start, and when to stop
     cones = (problem.rows, problem.ends, faces, sizes)
     slope = problem.gradient(V)
     scale = max(beta, float(np.abs(problem.slope).max(initial=0.0)))
+    known = np.full((K, d + 1), -1)
     bases, dims, step = np.empty((K, d, d)), np.zeros(K, dtype=np.int64), np.zeros((K, d))
     ridge = float(np.trace(problem.gram)) / len(problem.gram)
     stalled = quiet = 0
     gained, leaving = 0.0, False
     for _ in range(max_iterations):
-        frames(V, *cones, bases, dims)
+        frames(V, *cones, bases, dims, known)
         decrement = 0.0
         if dims.any():
             H, right = _system(problem, V, slope, bases, dims)

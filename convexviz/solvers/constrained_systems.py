@@ -15,20 +15,35 @@ from convexviz.solvers.constrained_steps import inner
 
 @compiled
 def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
-    V: Array, F: Array, ends: Array, faces: Array, sizes: Array, bases: Array, dims: Array
+    V: Array,
+    F: Array,
+    ends: Array,
+    faces: Array,
+    sizes: Array,
+    bases: Array,
+    dims: Array,
+    known: Array,
 ) -> None:  # pragma: no cover - compiled
     """Rows `bases[a, :dims[a]]`: an orthonormal basis of the face of group a, none at zero.
 
-    Dependent walls leave the face.
+    Dependent walls leave the face. `known[a]` are the number of walls and the walls that the
+    basis is of (at first -1): most steps meet no new wall, and a basis costs d^3.
     """
     K, d = V.shape
     A, Q, R = np.empty((d + 1, d)), np.empty((d + 1, d)), np.empty((d + 1, d + 1))
+    left = np.empty(d)
     for a in range(K):
         dims[a] = 0
         if inner(V[a], V[a]) == 0.0:
-            sizes[a] = 0
+            sizes[a], known[a, 0] = 0, -1
             continue
         k = sizes[a]
+        same = known[a, 0] == k
+        for i in range(k):
+            same = same and known[a, i + 1] == faces[a, i]
+        if same:
+            dims[a] = d - k
+            continue
         while True:
             for i in range(k):
                 for t in range(d):
@@ -39,15 +54,14 @@ def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
             for i in range(rank, k - 1):
                 faces[a, i] = faces[a, i + 1]
             k -= 1
-        sizes[a] = k
-        for i in range(k, d):
-            best, axis = -1.0, 0
+        sizes[a], known[a, 0] = k, k
+        known[a, 1 : k + 1] = faces[a, :k]
+        left[:] = 1.0  # of each axis, outside the rows of Q so far
+        for i in range(k):
             for j in range(d):
-                left = 1.0
-                for t in range(i):
-                    left -= Q[t, j] * Q[t, j]
-                if left > best:
-                    best, axis = left, j
+                left[j] -= Q[i, j] * Q[i, j]
+        for i in range(k, d):
+            axis = np.argmax(left)
             for t in range(d):
                 Q[i, t] = 0.0
             Q[i, axis] = 1.0
@@ -64,6 +78,8 @@ def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
                 s = np.sqrt(s)
                 for t in range(d):
                     Q[i, t] /= s
+            for j in range(d):
+                left[j] -= Q[i, j] * Q[i, j]
         dims[a] = d - k
         for i in range(d - k):
             for t in range(d):

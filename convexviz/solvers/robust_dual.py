@@ -84,6 +84,20 @@ class RobustDual:
         """The residual told last is the best one yet: the next ones stay near it."""
         self._kept = self._told
 
+    def keep_recipe(self, recipe: Recipe, box: Box) -> None:
+        """The same for a recipe that an earlier search found; `box` stands for its boxes."""
+        sizes = lengths(recipe.neurons[:, :-1])
+        rows = zip(recipe.neurons, sizes, strict=True)
+        self._kept = [
+            (_known(row[:-1] / size, float(row[-1]), None), float(size))
+            for row, size in rows
+            if size > _NOTHING
+        ]
+        self._kept += [
+            (_known(row, float(np.sign(weight)), box), float(abs(weight)))
+            for row, weight in zip(recipe.blurs, recipe.blur_weights, strict=True)
+        ]
+
     def _between(self) -> list[tuple[Atom, float]]:
         """Weights between the best ones and the new: cutting planes alone swing to and fro."""
         share = _NEW if self._kept else 1.0
@@ -180,6 +194,12 @@ def descend_above(H: Array, gradient: Array, w: Array, sweeps: int) -> Array:
         if largest < 1e-10:
             break
     return p
+
+
+def _known(row: NDArray[Any], sign: float, box: Box | None) -> Atom:
+    """An atom that is mixed with others, but not trained again."""
+    nothing = np.zeros(0, dtype=np.float32)
+    return Atom(row, sign, nothing, nothing, 0.0, box)
 
 
 def _neuron(problem: Balanced, row: Float[np.ndarray, " d1"], weight: float | None = None) -> Atom:

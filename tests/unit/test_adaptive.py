@@ -94,7 +94,7 @@ def test_on_an_image_it_is_no_worse_than_descent_from_random_networks() -> None:
     for seed in range(3):
         rng = np.random.default_rng(seed)
         start = evaluate(data, rng.standard_normal((40, 10)), rng.choice([-1.0, 1.0], 40))
-        peer = descend(data, start, 400, 1e-6, lambda: False)
+        peer = descend(data, start, 400, 1e-6, lambda *_: False)
         assert ours <= peer.F * (1 + 1e-4)
 
 
