@@ -125,33 +125,41 @@ class Record:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
-            (self.folder / _STARTING).unlink(missing_ok=True)
+            self.withdraw()
             log.write("\n")  # whatever a killed writer left becomes a line of its own
             yield Log(log)
 
     def driver(self) -> int | None:
-        """The process that runs this sweep now, or None."""
+        """The process that runs this sweep now, or was started to do so; None without one."""
         with contextlib.suppress(OSError), (self.folder / _LOCK).open() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                text = lock.read(20).strip()
-                return int(text) if text.isdecimal() else None
+                return _number(lock.read(20))
+        with contextlib.suppress(OSError):
+            if self._is_announced():
+                return _number((self.folder / _STARTING).read_text("ascii", "replace"))
         return None
 
-    def announce(self) -> None:
+    def announce(self, process: int | None = None) -> None:
         """Say that a process is about to run this sweep: it imports for seconds before it can."""
-        (self.folder / _STARTING).touch()
+        (self.folder / _STARTING).write_text("" if process is None else str(process))
+
+    def withdraw(self) -> None:
+        """Take the announcement back: its process was ended before it began."""
+        (self.folder / _STARTING).unlink(missing_ok=True)
 
     @property
     def is_running(self) -> bool:
         """Whether a process runs it, or was started a moment ago to do so."""
-        announced = False
+        # The lock last: what was announced takes it before the announcement goes.
+        return self._is_announced() or self._is_locked()
+
+    def _is_announced(self) -> bool:
         with contextlib.suppress(OSError):
             age = time.time() - (self.folder / _STARTING).stat().st_mtime
-            announced = age < _START_SECONDS
-        # The lock last: what was announced takes it before the announcement goes.
-        return announced or self._is_locked()
+            return age < _START_SECONDS
+        return False
 
     def _is_locked(self) -> bool:
         with contextlib.suppress(FileNotFoundError), (self.folder / _LOCK).open() as lock:
@@ -192,3 +200,8 @@ def records(store: Path) -> list[Record]:
         return []
     found = [Record(folder) for folder in home.iterdir() if (folder / _PLAN).is_file()]
     return sorted(found, key=lambda record: -(record.folder / _PLAN).stat().st_mtime_ns)
+
+
+def _number(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isdecimal() else None

@@ -22,7 +22,8 @@ _LOOK_SECONDS = 1.0
 
 def start(store: Path, name: str, *, scheduler: str, workers: int, retry: bool) -> int:
     """Start the sweep `name` of a store; its process number."""
-    Record(store / FOLDER / name).announce()
+    record = Record(store / FOLDER / name)
+    record.announce()
     command = [sys.executable, "-m", "convexviz.experiments.sweep_run", str(os.getpid())]
     process = subprocess.Popen(
         [*command, str(store), name, scheduler, str(workers), str(int(retry))],
@@ -32,6 +33,7 @@ def start(store: Path, name: str, *, scheduler: str, workers: int, retry: bool) 
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    record.announce(process.pid)  # so that it can be cancelled while it still imports
     # Somebody must ask after a child that ends, or it stays in the table of processes.
     threading.Thread(target=process.wait, name=f"sweep {name}", daemon=True).start()
     return process.pid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Mapping
@@ -102,6 +103,8 @@ def _cells(folder: str, size: int) -> Mapping[int, Cell]:  # noqa: ARG001 - the 
 
 @st.fragment(run_every=None)
 def _still(record: Record) -> None:
+    if record.is_running or _SAID in st.session_state:
+        st.rerun()  # what was pressed here concerns the whole page
     _draw(record, running=False)
 
 
@@ -206,10 +209,9 @@ def _cancel(record: Record) -> None:
     """End its process; what is stored stays."""
     driver = record.driver()
     if driver is not None:
-        try:
+        with contextlib.suppress(OSError):  # it may end in this moment
             os.kill(driver, signal.SIGTERM)
-        except OSError:  # it ended in this moment
-            return
+        record.withdraw()
 
 
 def _cell(record: Record, document: Mapping[str, Any], cell: Cell | None, place: int) -> None:
