@@ -1,66 +1,18 @@
 """Slow solves in child processes: progress, order, limits, and nothing left over."""
 
-import contextlib
 import os
 import re
 import signal
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from convexviz.datasets.guard_child import environment
 from convexviz.errors import WorkError
-from convexviz.experiments import jobs_folder
-from convexviz.experiments.jobs import Limits, Queue
+from convexviz.experiments.jobs import Limits
 from convexviz.experiments.jobs_limits import running_limit
 from convexviz.experiments.jobs_worker import find
-
-TASKS = "tests.unit.tasks_for_jobs"
-PATIENCE = 20.0  # a child starts in 0.3 s; this is for a machine with much else to do
-
-
-def until(true, patience=PATIENCE):
-    """Wait for a condition; its failure is the test's."""
-    end = time.monotonic() + patience
-    tick = threading.Event()
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
-        tick.wait(0.005)
-
-
-def is_alive(pid):
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return False
-
-
-@contextlib.contextmanager
-def a_queue(**settings):
-    with Queue(**{"limit": 1, "tasks": TASKS, "limits": Limits(), **settings}) as queue:
-        yield queue
-    assert not queue._folder.path.exists()
-
-
-def submit(queue, name, arguments=None, **options):
-    return queue.submit(f"{TASKS}:{name}", arguments or {}, **options)
-
-
-def ended(job):
-    until(lambda: job.is_over and not job.holds_process)
-    return job
-
-
-def running(job):
-    until(lambda: job.progress)
-    assert job.state == "running"
-    return job
+from tests.unit.jobs_at_work import TASKS, a_queue, ended, is_alive, running, submit, until
 
 
 def test_a_job_reports_its_progress_and_hands_its_result_over_as_a_file():
@@ -234,61 +186,6 @@ def test_a_dead_standby_worker_is_replaced():
         os.kill(queue._standby.pid, signal.SIGKILL)
         until(lambda: not is_alive(queue._standby.pid))
         assert ended(submit(queue, "refuse")).error.startswith("weight_decay")
-
-
-SERVER = """
-import sys, threading
-from convexviz.experiments.jobs import Limits, Queue
-queue = Queue(limit=2, tasks="{tasks}", limits=Limits())
-jobs = []
-# From a thread that ends, as a page's script does.
-thread = threading.Thread(target=lambda: jobs.append(queue.submit("{tasks}:compute_forever", {{}})))
-thread.start(); thread.join()
-while not (jobs[0].progress and queue._standby):
-    threading.Event().wait(0.01)
-print(jobs[0].pid, queue._standby.pid, queue._folder.path, flush=True)
-sys.stdin.read()
-"""
-
-
-def a_server():
-    return subprocess.Popen(
-        [sys.executable, "-c", SERVER.format(tasks=TASKS)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment(1),
-        text=True,
-    )
-
-
-def test_killing_the_server_leaves_no_process_and_the_next_one_sweeps_its_files():
-    with a_server() as server:
-        solve, standby, folder = server.stdout.readline().split()
-        assert is_alive(int(solve))
-        assert is_alive(int(standby))
-        server.kill()
-        server.wait()
-        until(lambda: not is_alive(int(solve)), patience=1.0)
-        until(lambda: not is_alive(int(standby)), patience=1.0)
-    assert Path(folder).exists()
-    assert Path(folder) in jobs_folder.sweep()
-    assert not Path(folder).exists()
-
-
-def test_a_server_that_ends_leaves_no_process_and_no_file():
-    with a_server() as server:
-        solve, standby, folder = server.stdout.readline().split()
-        server.stdin.close()
-        server.wait()
-        assert not Path(folder).exists()
-        until(lambda: not is_alive(int(solve)) and not is_alive(int(standby)), patience=1.0)
-
-
-def test_the_sweep_leaves_a_living_server_its_files():
-    with a_queue() as queue:
-        assert queue._folder.path not in jobs_folder.sweep()
-        assert queue._folder.path.exists()
-        assert queue._folder.path.parent == Path(tempfile.gettempdir())
 
 
 @pytest.mark.parametrize(
