@@ -27,7 +27,7 @@ TURN = 2 * np.pi
 
 def _note(result: Result, *, editable: bool) -> str:
     """What a cell is, and that points can be moved."""
-    words = ["in a cell (Xu)₊ = DᵢXu"] if not has_ones(result.data["X"]) else []
+    words = ["(Xu)₊ = DᵢXu"] if not has_ones(result.data["X"]) else []
     return " · ".join([*words, *(["drag a point"] if editable else [])])
 
 
@@ -109,7 +109,7 @@ def plane(result: Result, *, editable: bool, cells: tuple[Layer, ...] | None = N
     return Plane(
         slot=Slot(
             id="plane",
-            title="Points and neurons in one plane",
+            title="Points and neurons",
             note=_note(result, editable=editable),
             columns=7,
             rows=2,

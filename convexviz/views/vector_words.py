@@ -43,7 +43,7 @@ def bound_name(result: Result) -> str:
 def objective(result: Result) -> str:
     """What is minimised, as a formula that fits beside a title."""
     fit = "½‖ΣDᵢXZᵢ − Y‖²" if result.spec["loss"] == "squared" else "ℓ(ΣDᵢXZᵢ, Y)"
-    return f"{fit} + βΣ‖Zᵢ‖ on cones Kᵢ"
+    return f"{fit} + βΣ‖Zᵢ‖"
 
 
 def no_relaxation(result: Result) -> str:
