@@ -247,7 +247,8 @@ def _draw_words(
         t, values = min(run.runs, key=lambda r: float(r[1].min()))
         at = int(np.argmin(values))
         place = (math.log10(float(t[at])), float(axis.place(values[at : at + 1])[0]))
-        label(figure, place, "descent wins", c.descent, yshift=-14, **on_paper)
+        row = -32 if up < 0 else -14  # the words above may end there too
+        label(figure, place, "descent wins", c.descent, yshift=row, **on_paper)
 
 
 def _at(where: float, seconds: Series, values: Series) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from convexviz.core.solution import Scope
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
 from convexviz.figures.picture import Theme, canvas, decades
@@ -48,6 +49,14 @@ def is_proved(result: Result) -> bool:
     return result.certificate.relative_gap <= float(result.spec["tolerance"])
 
 
+def rival_of(result: Result) -> str:
+    """What descent is measured against: an optimum, of all networks or of these patterns alone."""
+    if not is_proved(result):
+        return "the network shown"
+    every = result.certificate.scope is Scope.RELU_NETWORK
+    return "the optimum" if every else "the optimum on these patterns"
+
+
 def draw(result: Result, starts: Starts, theme: Theme) -> go.Figure:
     """A row of dots a width, on a log axis of the distance to the lower bound."""
     figure = canvas(theme, 90 + 80 * len(starts.widths))
@@ -68,7 +77,8 @@ def draw(result: Result, starts: Starts, theme: Theme) -> go.Figure:
     last = len(starts.widths) - 0.45
     gap = max(proof.relative_gap, low)
     stuck = gap + STUCK
-    name = "the optimum p*" if is_proved(result) else "the network shown"
+    name = rival_of(result)
+    name += " p*" if name == "the optimum" else ""
     beside = "left" if stuck > 3 * gap else "right"
     lines = (
         (stuck, "1\u00a0% above", theme.roles.ink2, "left"),
@@ -115,7 +125,7 @@ def caption(result: Result, starts: Starts) -> str:
     """How many are stuck at each width, and where descent ends below what is shown."""
     own = float(result.scalars["network_objective"])
     above, seeds = starts.above(own), starts.objectives.shape[1]
-    rival = "the optimum" if is_proved(result) else "the network shown"
+    rival = rival_of(result)
     said = []
     for width, ends, stuck in zip(starts.widths, above, counts(result, starts), strict=True):
         worst = float(ends.max())
@@ -127,7 +137,9 @@ def caption(result: Result, starts: Starts) -> str:
         )
     ahead = int((above < -ROUNDING).sum())
     if ahead:
-        said.append(f"Descent ends below {rival} in {ahead} of {above.size} starts.")
+        told = f"Descent ends below {rival} in {ahead} of {above.size} starts"
+        free = result.certificate.scope is not Scope.RELU_NETWORK
+        said.append(f"{told}: it may use others." if free else f"{told}.")
     m = int(result.scalars["n_neurons"])
     said.append(f"The {'optimum' if is_proved(result) else 'network'} itself has {m}.")
     return " ".join(said)
