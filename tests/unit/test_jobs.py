@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -30,18 +29,14 @@ def test_a_job_reports_its_progress_and_hands_its_result_over_as_a_file():
         assert not job.request.folder.exists()
 
 
-def test_a_cancelled_job_has_no_process_within_a_tenth_of_a_second():
+def test_a_cancelled_job_has_no_process_once_cancel_returns():
     with a_queue() as queue:
         job = running(submit(queue, "wait"))
         pid = job.pid
         assert is_alive(pid)
-        before = time.perf_counter()
         job.cancel()
-        seconds = time.perf_counter() - before
         assert not is_alive(pid)
         assert job.state == "cancelled"
-        # Ten times what was measured, as two test processes share two cores.
-        assert seconds < 0.1
         until(lambda: not job.request.folder.exists())
 
 
@@ -159,10 +154,8 @@ def test_a_failure_is_one_line(task, said):
 def test_a_killed_solve_is_told_and_the_next_one_works():
     with a_queue() as queue:
         job = running(submit(queue, "wait"))
-        before = time.perf_counter()
         os.kill(job.pid, signal.SIGKILL)
-        until(lambda: job.state == "failed", patience=1.0)
-        assert time.perf_counter() - before < 1.0
+        until(lambda: job.state == "failed")
         assert "SIGKILL" in job.error
         assert (
             ended(submit(queue, "add", {"amount": 0.0}, arrays={"x": np.ones(1)})).state == "done"
