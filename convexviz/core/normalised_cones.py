@@ -30,7 +30,9 @@ class NormalisedCones:
     ) -> None:
         self.X, self.arrangements, self.gated = X, arrangements, gated
         self.blocks = [Block(X, pattern) for pattern in arrangements.patterns.T]
-        self._search = ConeSearch([self._normals(block) for block in self.blocks], X.shape[1] + 1)
+        self._ways = [None if gated else _way_in(block) for block in self.blocks]
+        cones = [self._normals(b, way) for b, way in zip(self.blocks, self._ways, strict=True)]
+        self._search = ConeSearch(cones, X.shape[1] + 1)
 
     @property
     def scope(self) -> Scope:
@@ -76,20 +78,30 @@ class NormalisedCones:
                 largest = max(largest, block.project(c)[1], block.project(-c)[1])
         return Proved(largest * (1.0 + 1e-9), np.zeros((0, 4)))
 
-    def _normals(self, block: Block) -> Array:
+    def moved_in(self, i: int, w: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
+        """`w` moved into cone i along its null space, where that leads there from everywhere."""
+        way = self._ways[i]
+        if way is None:
+            return w
+        rows, kept = unit_rows(self.X)
+        sides = np.where(self.arrangements.patterns[kept, i], 1.0, -1.0)
+        far = float((-sides * (rows @ w) / (sides * (rows @ way))).max(initial=0.0))
+        return w + max(far, 0.0) * (1.0 + 1e-9) * way
+
+    def _normals(self, block: Block, way: Array | None) -> Array:
         width = block.lift.shape[1]
         cone = block.cone
-        if self.gated or not len(cone.rows) or _is_everything(block):
+        if self.gated or not len(cone.rows) or way is not None:
             return np.zeros((0, width + 1))
         rows = cone.signs[:, None] * cone.rows
         return facet_rows(np.hstack([rows, np.zeros((len(rows), 1))]))
 
 
-def _is_everything(block: Block) -> bool:
-    """Whether every direction can be moved into the cone along the null space."""
+def _way_in(block: Block) -> Array | None:
+    """A direction of the null space that leads into the cone from everywhere, or None."""
     there = block.lift[:, block.rank :]
     if not there.shape[1]:
-        return False
+        return None
     rows, kept = unit_rows(block.X)
     inside = np.where(block.pattern[kept], 1.0, -1.0)[:, None] * (rows @ there)
     inside /= np.abs(inside).max() or 1.0
@@ -99,4 +111,7 @@ def _is_everything(block: Block) -> bool:
         b_ub=np.zeros(len(inside)),
         bounds=[(-1, 1)] * inside.shape[1] + [(None, 1)],
     )
-    return found.status == 0 and -found.fun > 1e-6
+    if found.status != 0 or -found.fun <= 1e-6:
+        return None
+    way = there @ found.x[:-1]
+    return way / np.linalg.norm(way)

@@ -102,5 +102,10 @@ def compute(
         runs |= {f"{starts.PREFIX}{name}": values for name, values in ended.items()}
     if asked.arch.beside is not None:
         runs |= asked.arch.beside(asked.spec)
+    if "table_gd_step" in runs:  # the draws that the network was trained on
+        beta = float(result.spec["weight_decay"])
+        runs |= baselines.over_draws(
+            lambda seed: asked.arch.load(replace(asked.spec, seed=seed)), beta, 10, 5
+        )
     runs |= baselines.of(result.data, float(result.spec["weight_decay"]))
     return replace(result, arrays={**result.arrays, **runs})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +112,9 @@ def recomputed(result: Result) -> list[Finding]:
     architecture = architectures.get(result.architecture)
     try:
         spec = architecture.spec.of(result.spec)
-        data = result.data
-        if not is_whole(result):
-            try:
-                data = architecture.load(spec)
-            except DataError as error:
-                return [Finding("data", f"not in the file, so nothing is recomputed: {error}")]
-            if sha256_of(data) != result.provenance["data_sha256"]:
-                return [Finding("data", "not in the file, and the data set is no longer the same")]
+        data = result.data if is_whole(result) else _loaded(result)
+        if isinstance(data, Finding):
+            return [data]
         certificate, arrays, scalars = architecture.recompute(spec, data, result.arrays)
     except (ConvexvizError, ValueError, TypeError, KeyError, IndexError, ArithmeticError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -137,8 +132,24 @@ def recomputed(result: Result) -> list[Finding]:
             findings.append(Finding(f"scalars/{name}", "missing"))
         else:
             findings += _number(f"scalars/{name}", result.scalars[name], float(value), 0.0)
-    along = {**path.recheck(result), **relaxation.recheck(result)}
+    whole = replace(result, data=data)
+    along = {**path.recheck(whole), **relaxation.recheck(whole)}
     return findings + _arrays(result.arrays, {**arrays, **along})
+
+
+def _loaded(result: Result) -> Arrays | Finding:
+    """The inputs of a result that does not hold them, or why they are not to be had."""
+    architecture = architectures.get(result.architecture)
+    try:
+        data: Arrays = architecture.load(architecture.spec.of(result.spec))
+    except DataError as error:
+        return Finding("data", f"not in the file, so nothing is recomputed: {error}")
+    if sha256_of(data) != result.provenance["data_sha256"]:
+        return Finding("data", "not in the file, and the data set is no longer the same")
+    for name, array in result.data.items():
+        if not np.array_equal(array, data[name]):
+            return Finding(f"data/{name}", "is not that of the data set")
+    return data
 
 
 def _number(name: str, stored: float, found: float, scale: float) -> list[Finding]:

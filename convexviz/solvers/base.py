@@ -18,6 +18,17 @@ def silent(_progress: Progress) -> None:
     """The default progress callback."""
 
 
+def scaled_progress(progress: Progress, factor: float) -> Progress:
+    """What a solve of the same problem in other units says, in these."""
+    primal, dual = factor * progress.primal, factor * progress.dual
+    return Progress(progress.iteration, primal, dual, progress.seconds)
+
+
+def scaled_reports(on_iteration: OnIteration, factor: float) -> OnIteration:
+    """A callback that hears of objectives `factor` times as large."""
+    return lambda progress: on_iteration(scaled_progress(progress, factor))
+
+
 @dataclass(slots=True)
 class Monitor:
     """Collects the trace of one solve and passes it on; the only mutable thing a solver holds.

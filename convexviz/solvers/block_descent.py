@@ -14,13 +14,22 @@ import numpy as np
 from jaxtyping import Float
 
 from convexviz.core.arrangements import Arrangements
+from convexviz.core.dual_norm import power_of_two
 from convexviz.core.normalised import NormalisedProgram
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.base import (
+    AbstractSolver,
+    Monitor,
+    OnIteration,
+    scaled_progress,
+    scaled_reports,
+    silent,
+)
 from convexviz.solvers.reference import clarabel
 
+_LEAST = 1e-2  # units between this and its inverse are left alone
 _SWEEPS = 20  # over the blocks in use, between looks at all of them
 _ROUNDS = 4  # of descent, before the conic finish
 _NEAR = 0.999  # of beta: a correlation above it may be that of a group in use
@@ -51,6 +60,12 @@ class BlockDescent(AbstractSolver):
         on_iteration: OnIteration = silent,
     ) -> list[Solution]:
         """A solution for each weight decay, in the order given, each started at the one before."""
+        small, units = _in_units(program)
+        if units != (1.0, 1.0):
+            report = scaled_reports(on_iteration, units[1] ** 2)
+            betas = [float(weight_decay) / units[1] for weight_decay in weight_decays]
+            found = self.path(small, betas, on_iteration=report)
+            return [_back(solution, units) for solution in found]
         solutions: list[Solution] = []
         start: _Point | None = None
         for weight_decay in weight_decays:
@@ -63,7 +78,7 @@ class BlockDescent(AbstractSolver):
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, NormalisedProgram)
-        return self._run(program, None, on_iteration)[1]
+        return self.path(program, [program.weight_decay], on_iteration=on_iteration)[0]
 
     def _run(
         self, program: NormalisedProgram, start: _Point | None, on_iteration: OnIteration
@@ -91,6 +106,34 @@ class BlockDescent(AbstractSolver):
             status = Status.OPTIMAL
         trace = tuple(monitor.trace)
         return point, Solution(best[0], best[1], status, "BlockDescent", trace)
+
+
+def _in_units(program: NormalisedProgram) -> tuple[NormalisedProgram, tuple[float, float]]:
+    """The same program with X and y about 1, and their units, powers of two; Clarabel's
+    tolerances are absolute. As it is where they are about 1 already.
+    """
+    units = (power_of_two(program.X), power_of_two(program.y[:, None]))
+    if all(_LEAST <= unit <= 1.0 / _LEAST for unit in units):
+        return program, (1.0, 1.0)
+    small = replace(
+        program,
+        X=program.X / units[0],
+        y=program.y / units[1],
+        weight_decay=program.weight_decay / units[1],
+        _blocks={},
+    )
+    return small, units
+
+
+def _back(solution: Solution, units: tuple[float, float]) -> Solution:
+    """The solution in the units of the data."""
+    x, y = units
+    variables = solution.variables * y
+    variables[..., :-1] /= x
+    found = solution.certificate
+    certificate = Certificate(y**2 * found.primal, y**2 * found.dual, found.scope)
+    trace = tuple(scaled_progress(progress, y**2) for progress in solution.objectives)
+    return replace(solution, variables=variables, certificate=certificate, objectives=trace)
 
 
 class _Point:

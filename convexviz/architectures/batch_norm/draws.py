@@ -14,6 +14,7 @@ from convexviz.architectures.batch_norm.descend import problem
 from convexviz.architectures.batch_norm.outputs import quality
 from convexviz.architectures.batch_norm.programs import program_of
 from convexviz.architectures.batch_norm.spec import Spec
+from convexviz.architectures.batch_norm.table import table
 from convexviz.core.vector import VectorProgram
 from convexviz.solvers.choose import choose
 from convexviz.solvers.descent import Options
@@ -31,8 +32,8 @@ def beside(spec: Spec) -> dict[str, Any]:
     `draws_primal` is the network's objective and `draws_dual` what bounds every ReLU network's at
     that cut; `draws_closed_form` is the test accuracy of the closed form at the spec's own
     weight decay, and `draws_optimum` its objective. `draws_adam_*` are runs of Adam, one a draw,
-    with their test accuracy at the recorded steps. Nothing for other data sets, or where directions
-    are cut already; MNIST has `curve`.
+    with their test accuracy at the recorded steps, and `table_*` other methods. Nothing for other
+    data sets, or where directions are cut already; MNIST has `curve`.
     """
     if spec.dataset == "mnist" and spec.n_directions == CURVE[0]:
         return curve(spec)
@@ -57,6 +58,7 @@ def beside(spec: Spec) -> dict[str, Any]:
         "draws_closed_form": closed,
         "draws_optimum": optimum,
         **adam_runs(spec),
+        **table(spec),
     }
 
 
