@@ -19,6 +19,11 @@ from convexviz.figures.theme import label
 STUCK = 0.01  # relative: a start that ends farther above the network shown than this is stuck
 FLOOR = 1e-7  # relative; descent runs in float32
 ROUNDING = 1e-6  # relative; a smaller lead of descent is no claim
+NAMES = {  # on the line of what descent is measured against
+    "the optimum": "the optimum p*",
+    "the optimum on these patterns": "sampled optimum",
+    "the network shown": "the network shown",
+}
 ROW = 18  # pixels from one label to the next above it
 SPREAD = 0.3  # of a row: dots of one width do not cover each other
 
@@ -77,8 +82,7 @@ def draw(result: Result, starts: Starts, theme: Theme) -> go.Figure:
     last = len(starts.widths) - 0.45
     gap = max(proof.relative_gap, low)
     stuck = gap + STUCK
-    name = rival_of(result)
-    name += " p*" if name == "the optimum" else ""
+    name = NAMES[rival_of(result)]
     beside = "left" if stuck > 3 * gap else "right"
     lines = (
         (stuck, "1\u00a0% above", theme.roles.ink2, "left"),

@@ -143,7 +143,7 @@ def _blocks(result: Result, columns: int) -> Bars:
     title = "Blocks and their nuclear norms" if gated else "Blocks: norm on their cone"
     note = "fixed gates: no cone" if gated else "bar ‖Zᵢ‖ on Kᵢ, line ‖Zᵢ‖"
     if total > shown:
-        note += f"; {shown} of {numbers.count(total)}"
+        note = f"line ‖Zᵢ‖; {shown} of {numbers.count(total)}"
     slot = Slot(id="blocks", title=title, note=note, columns=columns)
     return Bars(slot=slot, frames=(rows,), wide=3.6, fewest=min(4, MOST_BLOCKS))
 

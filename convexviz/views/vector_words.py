@@ -53,7 +53,7 @@ def no_relaxation(result: Result) -> str:
     if result.spec["method"] == "closed_form":
         return "one cone, in closed form"
     if result.certificate.scope is Scope.SAMPLED_PROGRAM:
-        return "proved cone by cone, by the copositive relaxation"
+        return "by the copositive relaxation"
     if _is_searched_freely(result):
         return "too many cones to relax each"
     return "copositive bound: choose the method of that name"
