@@ -34,7 +34,7 @@ from convexviz.solvers.robust_dual import RobustDual, raw_recipe
 _EXCESS = 0.25  # times the tolerance: so close to the largest correlation known, cutting ends
 _SLOW = 0.7  # the part of the excess that is left, after doubling the time, that ends the search
 _FIRST_LOOK = 1.0  # seconds before that is asked
-_RETRAIN_UNTIL = 0.85  # of the time; the rest cuts boxes for the best residual
+_RETRAIN_UNTIL = 0.8  # of the time; the rest cuts boxes for the best residual
 _CUTS_A_ROUND = 6
 _BELOW = 0.95  # of the weight decay: a box that is better needs no more work
 _REPORT_SECONDS = 0.2

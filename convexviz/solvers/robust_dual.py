@@ -25,7 +25,7 @@ from convexviz.solvers.branch_and_bound_tree import Box, Sphere
 
 _STEPS = 60
 _NOTHING = 1e-100  # shorter neurons add nothing to outputs of about 1
-_NEW = 0.5  # of the new weights; the rest is of the best ones
+_NEW = 0.3  # of the new weights; the rest is of the best ones
 _TRACE = 1e-4  # of all weight: atoms below it are left out
 _BAD = 0.95  # boxes are left alone once their bound is below so much of the weight decay
 
