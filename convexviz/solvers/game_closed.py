@@ -83,6 +83,16 @@ def finished(
     return Solution(variables, certificate, status, name, tuple(monitor.trace))
 
 
+def none_allowed(game: GameProgram, variables: Array) -> str:
+    """What to say where the best that was found is not allowed: its R_g would mean nothing."""
+    found = game.violation(variables) + game.weight_decay
+    return (
+        f"no generator that weight_decay={game.weight_decay:g} allows was found: the best has "
+        f"F = {found:.4g}, and there may be none; use generator='free', more rows or columns of Z, "
+        "or a larger weight_decay"
+    )
+
+
 def _match_means(game: GameProgram) -> Array:
     """Every sample moves by the same vector, as far as beta leaves the sums apart."""
     reach = game.reach

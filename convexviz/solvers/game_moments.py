@@ -12,8 +12,9 @@ from convexviz.core.game import GameProgram
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
+from convexviz.errors import IncompatibleSolver
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
-from convexviz.solvers.game_closed import finished
+from convexviz.solvers.game_closed import finished, none_allowed
 from convexviz.solvers.reference import clarabel
 
 NAME = "semidefinite program"
@@ -64,6 +65,8 @@ class MomentSDP(AbstractSolver):
             over = program.violation(variables) / program.weight_decay
             margin = max(2 * margin, 2 * over, 0.0) if over > 0 else margin
         assert best is not None
+        if not np.isfinite(best[1].primal) and not monitor.cancelled:
+            raise IncompatibleSolver(none_allowed(program, best[0]))
         met = best[1].relative_gap <= self.tolerance
         status = Status.OPTIMAL if met else Status.MAX_ITERATIONS
         if monitor.cancelled:

@@ -19,7 +19,7 @@ from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Scope, Solution, Status
 from convexviz.errors import IncompatibleSolver
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
-from convexviz.solvers.game_closed import finished
+from convexviz.solvers.game_closed import finished, none_allowed
 from convexviz.solvers.relu_critic import Measure, apportioned, pieces, shortest
 from convexviz.solvers.relu_polish import Extremes, Polish
 from convexviz.solvers.relu_transport import Plan, can_plan, plan
@@ -80,6 +80,8 @@ class ReluGame(AbstractSolver):
         C = best[1] if best[1] is not None else _pulled(program)
         variables = program.pack(program.reach.samples(C), neurons)
         certificate = program.certify(variables)
+        if not np.isfinite(certificate.primal) and not monitor.cancelled:
+            raise IncompatibleSolver(none_allowed(program, variables))
         met = certificate.relative_gap <= self.tolerance
         status = Status.OPTIMAL if met else Status.MAX_ITERATIONS
         if monitor.cancelled:

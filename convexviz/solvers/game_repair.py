@@ -8,7 +8,7 @@ from jaxtyping import Float
 from convexviz.core.game import GameProgram
 from convexviz.core.moment_program import cycled
 
-HALVINGS, IN_SPACE = 40, 10  # fewer where F is that of three columns or more: it costs 0.1 s
+HALVINGS, IN_SPACE = 40, 6  # fewer where F is that of three columns or more: it costs 0.1 s
 
 
 def repaired_value(game: GameProgram, G: Float[np.ndarray, "m d"], violation: float) -> float:

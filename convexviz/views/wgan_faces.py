@@ -83,7 +83,9 @@ def _spectrum(gallery: Gallery, each: str, stops: tuple[float, ...]) -> Spectrum
     return Spectrum(
         slot=Slot(
             id="spectrum",
-            title=f"Variance of the real {_things(gallery, each)}, by direction",
+            title=f"Variance of the real {each}s, by direction"
+            if gallery.warp is None
+            else "Variance of texture and shape",
             note="drag the line",
             columns=6,
         ),

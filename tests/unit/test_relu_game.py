@@ -10,6 +10,7 @@ from convexviz.core import reach, ridges
 from convexviz.core.discriminator import Discriminator, Neurons
 from convexviz.core.game import GameProgram
 from convexviz.core.relu_distance import _by_cells, distance, free_bias_distance, stacked
+from convexviz.errors import IncompatibleSolver
 from convexviz.solvers.relu_polish import least_distance
 
 X22 = np.random.default_rng(22).standard_normal((4, 2))
@@ -164,3 +165,10 @@ def test_where_no_neuron_has_a_line_the_reply_stays() -> None:
     constant = Replies(Neurons(np.array([[0.0, 0.0, 1.0]]), np.array([2.0])))
     start = np.array([[0.3, -1.0], [4.0, 2.0]])
     np.testing.assert_allclose(constant.least(start, 1.5, 1.0), [-3.0, -3.0])
+
+
+def test_where_no_generator_is_allowed_a_line_says_so() -> None:
+    rng = np.random.default_rng(3)
+    data = {"X": rng.standard_normal((8, 2)), "Z": rng.standard_normal((8, 2))}
+    with pytest.raises(IncompatibleSolver, match=r"no generator that weight_decay=0\.3 allows"):
+        solved(data=data, weight_decay=0.3, generator="linear")

@@ -10,17 +10,22 @@ from convexviz.architectures.wgan.spec import PLANAR, Spec, follows_path, second
 from convexviz.architectures.wgan.stages import solver
 from convexviz.architectures.wgan.torch_module import torch_module
 
-BETAS = {"linear": 1.6, "quadratic": 1.6, "polynomial": 0.16}  # a fiftieth of the samples, or less
-RELU = ("ring",)  # sets that a ReLU discriminator's samples ship of
+CRITICS = (  # with a weight decay of a fiftieth of the samples, or less
+    ("linear", False, 1.6),
+    ("quadratic", False, 1.6),
+    ("polynomial", False, 0.16),
+    ("relu", False, 1.6),
+)
 PLANES = tuple(
     {
         "dataset": dataset,
         "discriminator": discriminator,
+        "bias": bias,
         "penalty": "displacement",
         "weight_decay": beta,
     }
     for dataset in PLANAR
-    for discriminator, beta in (BETAS | ({"relu": 1.6} if dataset in RELU else {})).items()
+    for discriminator, bias, beta in CRITICS
 )
 DIGITS = {
     "dataset": "handwriting",
