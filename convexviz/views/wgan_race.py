@@ -48,6 +48,7 @@ def panels(result: Result, runs: Runs, times: Array) -> list[AbstractPanel]:
     first = [(name, rows.start) for name, rows in kinds(result, runs)]
     key = [("line", "descent", f"{name}{_how(i, len(first))}") for i, (name, _) in enumerate(first)]
     key.append(("disc", "convex", f"convex program, {numbers.seconds(own)}"))
+    key.append(("dash", "bound", "F = β, all that is allowed"))
     return [
         Player(
             slot=Slot(id="player"), variable=STEP, count=len(times), wait=60, labels=words,
@@ -97,7 +98,7 @@ def _phase(
     return Curves(
         slot=Slot(id="phase", title="Around the solution, or into it", columns=5, rows=2),
         series=tuple(series),
-        references=({"y": 1.0, "words": "F = β: all that is allowed", "role": "bound"},),
+        references=({"y": 1.0, "words": "", "role": "bound"},),
         x_range=(0.0, TOP),
         y_range=(max(min(lowest, 0.6), 0.05), max(highest, 4.0)),
         y_log=True,
@@ -122,7 +123,7 @@ def _in_time(result: Result, runs: Runs, times: Array, first: list[tuple[str, in
         paid = np.minimum(_paid(result, runs, row), TOP)
         series.append(Series(x=seconds, y=paid, role="descent", width=width, said=name))
     return Curves(
-        slot=Slot(id="paid", title="R_g, and what each critic proved (dashed)", columns=7),
+        slot=Slot(id="paid", title="R_g; dashed: proved", columns=7),
         series=tuple(series),
         references=({"y": 1.0, "words": "", "role": "convex"},),
         cursor=STEP,
@@ -147,7 +148,7 @@ def _violation(result: Result, runs: Runs, times: Array, first: list[tuple[str, 
     )  # fmt: skip
     highest = max(float(np.nanmax(each.y)) for each in series)
     return Curves(
-        slot=Slot(id="won", title="What the best critic wins, over β: 1 is allowed", columns=7),
+        slot=Slot(id="won", title="F over β, 1 is allowed", columns=7),
         series=series,
         references=({"y": 1.0, "words": "", "role": "bound"},),
         cursor=STEP,
