@@ -17,6 +17,7 @@ from convexviz.views.board_panels import AbstractPanel, Slot
 from convexviz.views.board_pictures import Factors, Spectrum
 from convexviz.views.board_small import Certificates, Choice, Question, Say
 from convexviz.views.wgan_board import BETA, DATA, Options
+from convexviz.views.wgan_faces_race import race_panels
 from convexviz.views.wgan_states import Array
 
 DRAW, ENDS, SHARE = "draw", "ends", "share"
@@ -60,6 +61,7 @@ def panels(
         Say(slot=Slot(id="say"), texts=_said(gallery, stops, each), variable=BETA, at=stops),
         _directions(gallery, each),
         *_strips(gallery),
+        *(race_panels() if gallery.name == "faces" else []),
         _certificates(gallery, stops),
     ]
     asked = question(gallery, each)
