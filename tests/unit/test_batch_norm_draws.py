@@ -29,6 +29,7 @@ def test_a_cell_is_what_solve_gives() -> None:
 def test_other_data_and_cut_spectra_have_nothing_beside_them() -> None:
     assert beside(replace(SMALL, dataset="toy")) == {}
     assert beside(replace(SMALL, n_directions=3)) == {}
+    assert beside(replace(SMALL, label_noise=0.3)) == {}
 
 
 def test_what_ships_tells_the_story_of_the_fifty_digits() -> None:

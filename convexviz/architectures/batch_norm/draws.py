@@ -39,6 +39,8 @@ def beside(spec: Spec) -> dict[str, Any]:
         return curve(spec)
     if spec.dataset != "digit_classes" or spec.n_directions or spec.hidden_layers > 1:
         return {}
+    if spec.neurons == "gated" or spec.label_noise:
+        return {}
     found = np.zeros((4, DRAWS, len(CUTS)))
     closed, optimum = np.zeros(DRAWS), np.zeros(DRAWS)
     for seed in range(DRAWS):
