@@ -104,12 +104,12 @@ def path_norms(network: Network) -> Array:
 
 def on_path(spec: Spec, arrays: Arrays, variables: Array) -> dict[str, Any]:
     """The weights that a row of a path means: neurons, or the blocks of a gated network."""
-    from convexviz.core.nuclear import singular_neurons
+    from convexviz.core.nuclear import unpacked_neurons
     from convexviz.core.vector import balanced
 
     kept: dict[str, Any] = {"normalisation": arrays["normalisation"]}
     if spec.neurons == "gated":
-        U, V, owner = singular_neurons(variables)
+        U, V, owner = unpacked_neurons(variables, len(arrays["gates"]))
         kept |= {"gates": arrays["gates"], "gate_of_neuron": owner}
     else:
         d = arrays["first_layer"].shape[0]
