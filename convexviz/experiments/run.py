@@ -135,10 +135,16 @@ def collect(
     programs: Sequence[AbstractConvexProgram],
     solutions: Sequence[Solution],
     clock: Mapping[str, float],
+    *,
+    lean: bool = False,
 ) -> Result:
-    """Everything worth knowing about a finished solve; `clock`: seconds in all, and of solving."""
+    """Everything worth knowing about a finished solve; `clock`: seconds in all, and of solving.
+
+    `lean` may leave out arrays that are derived from the others, where deriving them takes time.
+    """
     arch, spec = asked.arch, asked.spec
-    kept, scalars = arch.outputs(spec, asked.arrays, tuple(programs), tuple(solutions))
+    outputs = (arch.lean_outputs if lean else None) or arch.outputs
+    kept, scalars = outputs(spec, asked.arrays, tuple(programs), tuple(solutions))
     last = solutions[-1]
     statuses = [solution.status for solution in solutions]
     worst = next((status for status in statuses if status is not Status.OPTIMAL), last.status)

@@ -85,19 +85,10 @@ def compute(order: Order, arrays: Arrays | None) -> Answer:
     return Answer(
         [
             Outcome(place, store.image(result, pool), "", summary(result))
-            for place, (result, wanted) in enumerate(zip(_lean(results), order.wanted, strict=True))
+            for place, (result, wanted) in enumerate(zip(results, order.wanted, strict=True))
             if wanted
         ]
     )
-
-
-def _lean(results: list[Result]) -> list[Result]:
-    """Those of a path without what their weights determine: most of the bytes of each."""
-    data = sum(array.nbytes for array in results[0].data.values())
-    if len(results) < 2 or data > store.LARGEST_DATA:  # without its inputs nothing is derived
-        return results
-    names = derived_names(results[0])
-    return [compacted(result, names) for result in results]
 
 
 def _failed(order: Order, why: str) -> Answer:
@@ -121,6 +112,9 @@ def _path(asked: Request, decays: Sequence[float]) -> list[Result] | None:
     solver = asked.arch.solver(asked.spec, program)
     if not isinstance(solver, FollowsPath) or not isinstance(program, Reweighted):
         return None
+    # Without its inputs a result derives nothing; with them, most of its bytes can be left out.
+    size = sum(array.nbytes for array in asked.arrays.values())
+    lean = len(decays) > 1 and size <= store.LARGEST_DATA
     solutions = solver.path(program, decays)
     spent = [s.objectives[-1].seconds if s.objectives else 0.0 for s in solutions]
     setup = max(time.perf_counter() - started - sum(spent), 0.0)
@@ -128,12 +122,16 @@ def _path(asked: Request, decays: Sequence[float]) -> list[Result] | None:
     for place, (decay, solution) in enumerate(zip(decays, solutions, strict=True)):
         here = replace(asked, spec=replace(asked.spec, weight_decay=decay))
         clock = {"solve_seconds": spent[place], "seconds": setup + spent[place]}
-        result = collect(here, [program.with_weight_decay(decay)], [solution], clock)
+        own = [program.with_weight_decay(decay)]
+        result = collect(here, own, [solution], clock, lean=lean)
         # Each starts from the optima of larger weight decays, whose seconds are part of its own.
         earlier = float(np.sum(spent[:place]))
         scalars = {**result.scalars, "earlier_seconds": earlier}
         results.append(replace(result, scalars=scalars, seconds=result.seconds + earlier))
-    return results
+    if not lean:
+        return results
+    names = derived_names(results[0])
+    return [compacted(result, names) for result in results]
 
 
 def summary(result: Result) -> dict[str, Any]:

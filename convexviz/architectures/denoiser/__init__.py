@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from convexviz.architectures.base import Architecture
 from convexviz.architectures.denoiser.build import INPUTS, build, check, from_images, load
 from convexviz.architectures.denoiser.descend import problem
@@ -43,6 +45,7 @@ ARCHITECTURE = Architecture(
     build=build,
     solver=lambda spec, program: choose(program, spec.tolerance, spec.seed),
     outputs=outputs,
+    lean_outputs=partial(outputs, filters=False),
     revive=revive,
     derived=derived,
     on_path=weights,
