@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from convexviz.core.types import Array
 
 ENTRIES_AT_A_TIME = 2**15  # rows times patterns: measured, a quarter megabyte is fastest
+FEWEST_ROWS = 256  # of a product with wide matrices, which are read again for every block of rows
 
 
 def predict(

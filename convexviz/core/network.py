@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from convexviz.core.masked import ENTRIES_AT_A_TIME
+from convexviz.core.masked import ENTRIES_AT_A_TIME, FEWEST_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Network:
         linear = X @ self.first_layer
         if self.gates is None:
             return np.maximum(linear, 0.0, out=linear)
-        linear *= X @ self.gates >= 0
+        np.copyto(linear, 0.0, where=X @ self.gates < 0)
         return linear
 
     def predict(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n c"]:
         """`f(X)`, a row a sample; streamed, so that n may be large."""
         out = np.empty((len(X), self.second_layer.shape[1]))
-        step = max(1, ENTRIES_AT_A_TIME // max(1, self.n_neurons))
+        step = max(FEWEST_ROWS, ENTRIES_AT_A_TIME // max(1, self.n_neurons))
         for start in range(0, len(X), step):
             rows = slice(start, start + step)
             out[rows] = self.hidden(X[rows]) @ self.second_layer

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RANK = 1e-9  # of the largest singular value of a pattern's features: smaller ones are null space
 FREE = 1e-7  # what a unit step in the null space costs in a projection; see `Block.support`
-TOLERANCE = 1e-7  # how deep a unit row may be outside a cone, relative to |w|
+TOLERANCE = 1e-7  # how deep a unit row may be outside a cone; see `violation`
 
 
 class Block:
@@ -45,7 +45,8 @@ class Block:
     def __init__(self, X: Float[np.ndarray, "n d"], pattern: Bool[np.ndarray, " n"]) -> None:
         n = len(X)
         masked = np.where(pattern[:, None], X, 0.0)
-        U, s, Vt = np.linalg.svd(masked - masked.mean(axis=0), full_matrices=True)
+        wide = n < X.shape[1]  # else all of Vt is there anyway, and all of U would be (n, n)
+        U, s, Vt = np.linalg.svd(masked - masked.mean(axis=0), full_matrices=wide)
         rank = int((s > RANK * s[0]).sum()) if len(s) and s[0] > 0 else 0
         self.rank = rank
         self.features = np.hstack([U[:, :rank], np.full((n, 1), 1.0 / np.sqrt(n))])
@@ -128,15 +129,17 @@ class NormalisedProgram(AbstractConvexProgram):
         return np.asarray(np.einsum("g,gpn->n", signs, self.outputs(variables)))
 
     def violation(self, variables: Array) -> float:
-        """How deep the worst unit row is outside its cone, relative to the group's own length."""
+        """How deep the worst unit row is outside its cone, relative to the group's largest product
+        with one, not to its length: what no row sees may be as long as it likes.
+        """
         if self.gated:
             return 0.0
         rows, _ = unit_rows(self.X)
         kept = np.abs(self.X).max(axis=1) > 0
         inside = np.where(self.arrangements.patterns[kept], 1.0, -1.0)
         groups = variables[..., :-1]
-        lengths = np.linalg.norm(groups, axis=-1)
         depth = inside.T * np.einsum("nd,gpd->gpn", rows, groups)
+        lengths = np.abs(depth).max(axis=-1, initial=0.0)
         worst = depth.min(axis=-1, initial=0.0) / np.where(lengths > 0, lengths, 1.0)
         return float(-worst.min(initial=0.0))
 

@@ -18,6 +18,8 @@ from convexviz.core.normalised import Block
 from convexviz.core.solution import Scope
 from convexviz.core.types import Array
 
+_SEEN = 1e-9  # products of unit rows and a unit basis that are more than rounding
+
 
 class NormalisedCones:
     """Every pattern's features and cone, in d + 1 coordinates each, and the dual norm over them.
@@ -68,7 +70,12 @@ class NormalisedCones:
     def prove(
         self, G: Float[np.ndarray, "N c"], known: Float[np.ndarray, "q 4"] | None = None
     ) -> Proved:
-        """At least the dual norm, and what proves it; one output needs a projection only."""
+        """At least the dual norm, and what proves it; one output needs a projection only.
+
+        A step in the null space costs `FREE` of its length here and nothing in the program. So this
+        is a bound as long as no neuron needs a step there of some 1e5 times its own length to stay
+        in its cone, which takes columns of scales that far apart, or rows that nearly coincide.
+        """
         if self.gated or G.shape[1] > 1:
             return self._search.prove(self.forms(G), known)
         largest = 0.0
@@ -104,7 +111,10 @@ def _way_in(block: Block) -> Array | None:
         return None
     rows, kept = unit_rows(block.X)
     inside = np.where(block.pattern[kept], 1.0, -1.0)[:, None] * (rows @ there)
-    inside /= np.abs(inside).max() or 1.0
+    largest = float(np.abs(inside).max(initial=0.0))
+    if largest <= _SEEN:  # the null space of the rows themselves: what moves in it is rounding
+        return None
+    inside /= largest
     found = linprog(
         np.r_[np.zeros(inside.shape[1]), -1.0],
         A_ub=np.hstack([-inside, np.ones((len(inside), 1))]),

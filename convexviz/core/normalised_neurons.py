@@ -111,14 +111,17 @@ class NormalisedNeurons(AbstractConvexProgram):
         return value if np.isfinite(value) else float("inf")
 
     def violation(self, variables: Float[np.ndarray, "m r"]) -> float:
-        """How deep the worst unit row is outside its neuron's cone, relative to the neuron."""
+        """How deep the worst unit row is outside its neuron's cone, relative to the largest
+        product of the neuron with one: what no row sees may be as long as it likes.
+        """
         owner, U, _ = self.parts(variables)
         if self.norm.gated or not len(owner):
             return 0.0
         rows, kept = unit_rows(self.X)
         inside = np.where(self.arrangements.patterns[kept][:, owner], 1.0, -1.0)
-        lengths = np.linalg.norm(U[:, :-1], axis=1)
-        depth = (inside * (rows @ U[:, :-1].T)).min(axis=0, initial=0.0)
+        products = inside * (rows @ U[:, :-1].T)
+        lengths = np.abs(products).max(axis=0, initial=0.0)
+        depth = products.min(axis=0, initial=0.0)
         return float(-(depth / np.where(lengths > 0, lengths, 1.0)).min(initial=0.0))
 
     def certify(self, variables: Float[np.ndarray, "m r"]) -> Certificate:

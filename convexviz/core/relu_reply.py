@@ -52,7 +52,7 @@ def _cut(neurons: Array) -> tuple[Array, Array]:  # pragma: no cover - compiled
     those on both sides of every segment.
     """
     m = len(neurons)
-    segments, cells = np.empty((m * m + 1, 9)), np.empty((2 * m * m + 1, 3))
+    segments, cells = np.empty((m * m + 1, 9)), np.zeros((2 * m * m + 1, 3))
     at = 0
     for k in range(m):
         w = neurons[k]
@@ -67,15 +67,17 @@ def _cut(neurons: Array) -> tuple[Array, Array]:  # pragma: no cover - compiled
                 continue
             inside = _inside(low, high)
             x, y = line[0] + inside * line[2], line[1] + inside * line[3]
-            slope = _active(neurons, k, x, y)
+            sides = _beside(neurons, k, x, y)
             segments[at, :4], segments[at, 4], segments[at, 5] = line, low, high
-            segments[at, 6:] = slope
-            cells[2 * at] = slope
-            cells[2 * at + 1] = slope + w[3] * w[:3]
+            segments[at, 6:] = sides[0]
+            cells[2 * at] = sides[0] + sides[1]
+            cells[2 * at + 1] = sides[0] + sides[2]
             at += 1
     if at > 0:
         return segments[:at], cells[: 2 * at]
-    cells[0] = _active(neurons, -1, 0.0, 0.0)  # no line: one cell
+    for j in range(m):  # no line: one cell
+        if neurons[j, 2] > 0:
+            cells[0] += neurons[j, 3] * neurons[j, :3]
     return segments[:0], cells[:1]
 
 
@@ -105,14 +107,24 @@ def _inside(low: float, high: float) -> float:  # pragma: no cover - compiled
 
 
 @compiled
-def _active(neurons: Array, k: int, x: float, y: float) -> Array:  # pragma: no cover - compiled
-    """Slope and constant of psi at a point, without its k-th neuron."""
-    total = np.zeros(3)
+def _beside(neurons: Array, k: int, x: float, y: float) -> Array:  # pragma: no cover - compiled
+    """Slopes and constants of psi at a point of line k: on it, and what its own neurons add on
+    either side. Several neurons may have this line; rounding must not decide their signs.
+    """
+    found = np.zeros((3, 3))
+    own = neurons[k]
     for j in range(len(neurons)):
         w = neurons[j]
-        if j != k and w[0] * x + w[1] * y + w[2] > 0:
-            total += w[3] * w[:3]
-    return total
+        value = w[0] * x + w[1] * y + w[2]
+        size = abs(w[0] * x) + abs(w[1] * y) + abs(w[2])
+        lengths = np.sqrt((w[0] ** 2 + w[1] ** 2) * (own[0] ** 2 + own[1] ** 2))
+        turned = abs(w[0] * own[1] - w[1] * own[0])
+        if j == k or (turned <= PARALLEL * lengths and abs(value) <= PARALLEL * size):
+            side = 1 if w[0] * own[0] + w[1] * own[1] > 0 else 2
+            found[side] += w[3] * w[:3]
+        elif value > 0:
+            found[0] += w[3] * w[:3]
+    return found
 
 
 @compiled

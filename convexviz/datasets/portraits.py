@@ -85,9 +85,9 @@ def faces() -> Portraits:
 
 
 @cache
-def shapes() -> Portraits:
+def warped_faces() -> Portraits:
     """The stored spectrum of the same faces as texture and shape."""
-    stored = stored_shapes()
+    stored = stored_warps()
     warp = Warp(int(stored["texture"]), int(stored["field"]), float(stored["unit"]))
     return _of_spectrum(stored, (warp.texture, warp.texture, 3), warp)
 
@@ -114,7 +114,7 @@ def stored_faces() -> dict[str, NDArray[Any]]:
 
 
 @cache
-def stored_shapes() -> dict[str, NDArray[Any]]:
+def stored_warps() -> dict[str, NDArray[Any]]:
     """The same of texture and shape."""
     return read_npz(SHAPES)
 
@@ -147,7 +147,7 @@ def spectrum(
 
 
 OF: Mapping[str, Callable[[], Portraits]] = MappingProxyType(
-    {"faces": faces, "shapes": shapes, "handwriting": handwriting, "lfw": lfw}
+    {"faces": faces, "warped_faces": warped_faces, "handwriting": handwriting, "lfw": lfw}
 )
 DATASETS = (
     Dataset(
@@ -159,7 +159,7 @@ DATASETS = (
         load=no_images,
     ),
     Dataset(
-        name="shapes",
+        name="warped_faces",
         title="Faces, texture and shape (spectrum)",
         source="mean, 49 directions and singular values of textures and shapes of the Face "
         "Research Lab London Set (Lisa DeBruine and Benedict Jones; from debruine/webmorphR.stim), "

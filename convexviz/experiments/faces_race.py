@@ -4,7 +4,7 @@
     np.savez_compressed(faces_race.FILE, **faces_race.arrays(found))
 
 The game is that of the faces' stored spectrum with twenty directions kept. Nothing has been found
-that certifies one percent on it (labs/WGAN); what each setting reached is recorded and shown.
+that certifies one percent on it; what each setting reached is recorded and shown.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from convexviz.datasets.warped import Warp
 from convexviz.solvers import procogan
 
 MOST = 100  # directions kept
-OPENING = {"faces": 40, "shapes": 40}  # of the set; others open on a third of what they have
+OPENING = {"faces": 40, "warped_faces": 40}  # of the set; others open on a third of what they have
 SETS, EACH = 8, 25  # of latents
 STEP = 1 / 32  # latents are multiples of it
 SIDES = (4, 8, 16, 32, 64)
@@ -111,7 +111,7 @@ def of(name: str, found: Portraits, seed: int = 0) -> Gallery:
     """The gallery of a set whose images are here; what does not ship comes from its file."""
     if name == "faces":
         return _shipped(found)
-    if name == "shapes":
+    if name == "warped_faces":
         return _shaped(found)
     images = (found.X + found.mean).reshape(-1, *found.shape)
     stored = portraits.spectrum(images, MOST + 1)
@@ -159,7 +159,7 @@ def _shipped(found: Portraits) -> Gallery:
 
 def _shaped(found: Portraits) -> Gallery:
     """The same portraits as texture and shape, with what that gains."""
-    stored = portraits.stored_shapes()
+    stored = portraits.stored_warps()
     at, sharp, plain = (stored[name][-1] for name in SHARPNESS)
     note = (
         f"Second moments of texture and shape are matched, the same game in other coordinates: "
@@ -167,7 +167,7 @@ def _shaped(found: Portraits) -> Gallery:
         f"**{float(sharp):.2f}** of the sharpness of unseen ones (Laplacian at 64×64), those of "
         f"pixels alone **{float(plain):.2f}**. Distances are between the pictures, at 64×64."
     )
-    return _of_file("shapes", found, stored, (), note)
+    return _of_file("warped_faces", found, stored, (), note)
 
 
 def _of_file(

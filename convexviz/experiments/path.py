@@ -29,6 +29,7 @@ from convexviz.core.nuclear import NuclearProgram
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Scope, Solution, Status
 from convexviz.core.vector import VectorProgram
+from convexviz.experiments.key import key
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import Request, collect, on_device, run
 from convexviz.solvers.base import OnIteration, silent
@@ -205,7 +206,7 @@ def at(result: Result, index: int) -> Result:
     if weight_decay == result.spec["weight_decay"]:
         return result
     arch = architectures.get(result.architecture)
-    spec = arch.spec.of({**result.spec, "weight_decay": weight_decay})
+    spec: Any = arch.spec.of({**result.spec, "weight_decay": weight_decay})
     weights = arch.on_path(spec, arrays, arrays["path_variables"][index])
     pictures, scalars = arch.derived(spec, result.data, weights)
     certificate = certificates(result)[index]
@@ -215,7 +216,14 @@ def at(result: Result, index: int) -> Result:
         "earlier_seconds": earlier_seconds(result, index),
         "solve_seconds": float(own[-1, 1]) if len(own) else 0.0,
     }
+    if "n_patterns" in result.scalars and "n_patterns" not in scalars:
+        # Free neurons have one pattern each; all others range over the same ones along a path.
+        free = spec.arrangements == "adaptive"
+        count = scalars["n_neurons"] if free else result.scalars["n_patterns"]
+        scalars = {**scalars, "n_patterns": count}
     met = certificate.relative_gap <= float(result.spec["tolerance"])
+    digest = result.provenance["data_sha256"]
+    named = key(arch.name, spec.as_dict(), digest if spec.dataset == "given" else "")
     return replace(
         result,
         spec=spec.as_dict(),
@@ -225,6 +233,7 @@ def at(result: Result, index: int) -> Result:
         scalars={**scalars, **clock},
         arrays={**weights, **pictures, **at_place(arrays, index)},
         trace=tuple(Progress(i, p, d, s) for i, (_, s, p, d) in enumerate(own.tolist())),
+        provenance={**result.provenance, "key": named},
         network=arch.revive(spec, weights),
     )
 

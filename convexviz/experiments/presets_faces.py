@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -47,17 +48,15 @@ def stages(
     rng = np.random.default_rng(0)
     published = [] if whole else procogan_published.run(images, rng, kept)
     Z = procogan.whitened(n, max(kept), np.random.default_rng(0))
-    rows, at = procogan.centred(images), _carried(keep, n, done)
+    rows, (at, known) = procogan.centred(images), _carried(keep, n, done)
+    if known:  # trained, but not yet among the figures
+        yield known
     started = time.perf_counter()
     for stage, carried in procogan.one_by_one(rows, SIDES, Z, kept, start=at, device=device):
-        if keep is not None:
-            _write(keep, carried)
         place = carried.stages - 1
         squares = stage.singular[: stage.kept] ** 2
         optimum = float(np.sum(np.maximum(squares - stage.beta, 0.0)))
-        if place < done:  # what was kept is behind what is known
-            continue
-        yield {
+        row = {
             "at": {"resolution": stage.resolution},
             "kept": stage.kept,
             "weight_decay": stage.beta,
@@ -67,29 +66,42 @@ def stages(
             "seconds": time.perf_counter() - started,
             **({"published_f_over_beta": published[place].f_over_beta} if published else {}),
         }
+        if keep is not None:
+            _write(keep, carried, row)
+        if place >= done:  # else what was kept was lost, and the figures were not
+            yield row
         started = time.perf_counter()
 
 
-def _write(path: Path, carried: procogan.Carried) -> None:
+def _write(path: Path, carried: procogan.Carried, row: Mapping[str, Any]) -> None:
     held = io.BytesIO()
     np.savez(held, samples=carried.samples, directions=carried.directions,
-             used=carried.used, stages=carried.stages)  # fmt: skip
+             used=carried.used, stages=carried.stages, row=json.dumps(row))  # fmt: skip
     write_whole(path, held.getvalue())
 
 
-def _carried(path: Path | None, n: int, done: int) -> procogan.Carried | None:
-    """What was kept after `done` stages; None where there is nothing that fits: from the start."""
-    if path is None or done == 0:
-        return None
+def _carried(
+    path: Path | None, n: int, done: int
+) -> tuple[procogan.Carried | None, dict[str, Any] | None]:
+    """What was kept after `done` stages, or after the next one, and then that one's row; nothing
+    where nothing fits: from the start.
+    """
+    if path is None:
+        return None, None
     try:
         with np.load(path, allow_pickle=False) as found:
             at = procogan.Carried(
                 found["samples"], found["directions"], int(found["used"]), int(found["stages"])
             )
+            row = dict(json.loads(str(found["row"])))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
+        return None, None
     fits = at.samples.ndim == at.directions.ndim == 2 and len(at.samples) == n
-    return at if fits and at.stages == done and at.samples.shape[1] == len(at.directions) else None
+    if not fits or at.samples.shape[1] != len(at.directions):
+        return None, None
+    if at.stages == done + 1:
+        return at, row
+    return (at, None) if at.stages == done else (None, None)
 
 
 def embedded() -> Float[np.ndarray, "n 64 64 3"]:

@@ -142,8 +142,8 @@ def caption(result: Result, starts: Starts) -> str:
     ahead = int((above < -ROUNDING).sum())
     if ahead:
         told = f"Descent ends below {rival} in {ahead} of {above.size} starts"
-        free = result.certificate.scope is not Scope.RELU_NETWORK
-        said.append(f"{told}: it may use others." if free else f"{told}.")
+        free = is_proved(result) and result.certificate.scope is Scope.SAMPLED_PROGRAM
+        said.append(f"{told}: it may use other patterns." if free else f"{told}.")
     m = int(result.scalars["n_neurons"])
     said.append(f"The {'optimum' if is_proved(result) else 'network'} itself has {m}.")
     return " ".join(said)

@@ -178,7 +178,7 @@ def _sentence(known: Known) -> Say:
     if known.curve:
         beta, dual = known.curve["weight_decay"], known.curve["curve_dual"]
         gap = float((1.0 - dual / known.curve["curve_primal"]).max())
-        note = f" Dashed: other cuts at β = {beta:g}, each with a gap of at most {gap:.0e}."
+        note = f" Dashed: other cuts at β = {beta:g}, the largest gap is {numbers.gap(gap)}."
         texts = [words + note for words in texts]
     if known.race is None:
         texts = [words + descent.compared(known.baselines) for words in texts]

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from convexviz import architectures
+from convexviz import architectures, datasets
 from convexviz.architectures.base import Architecture
 from convexviz.architectures.story import Card
+from convexviz.datasets import places
 from convexviz.errors import ConvexvizError
 from convexviz.experiments import path, precomputed, store
 from convexviz.experiments.jobs_job import Job
@@ -47,7 +48,7 @@ def show(name: str) -> None:
     result, found = None, None
     ahead = isinstance(wanted, Wanted) and hero.ahead()
     if isinstance(wanted, Wanted):
-        found = stored.asked(wanted) or library.find(arch.name, wanted.family) or _live(wanted)
+        found = stored.asked(wanted) or _known(wanted) or _live(wanted)
         if isinstance(found, str):
             wanted = found
         elif not isinstance(found, _Soon):
@@ -67,6 +68,23 @@ def show(name: str) -> None:
     here = _hero(arch, shown, ahead=ahead)
     with exported:
         exports.menu(here, f"{arch.name}.export")
+
+
+def _known(wanted: Wanted) -> Result | None:
+    """What is stored of these settings. One that ships without a path, for its images are others',
+    is of one weight decay: another is solved, where the images are here.
+    """
+    found = library.find(wanted.arch.name, wanted.family)
+    asked = st.query_params.get(f"{wanted.arch.name}.weight_decay")
+    if found is None or asked is None or "path_weight_decay" in found.arrays:
+        return found
+    dataset = datasets.registry().get(str(found.spec["dataset"]))
+    if dataset is None or dataset.guide is None or not wanted.arch.has_path(wanted.spec):
+        return found
+    if asked == f"{found.spec['weight_decay']:g}" or not places.is_here(dataset):
+        st.query_params[f"{wanted.arch.name}.weight_decay"] = f"{found.spec['weight_decay']:g}"
+        return found
+    return None
 
 
 def _is_live(wanted: Wanted) -> bool:

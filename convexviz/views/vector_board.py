@@ -170,7 +170,9 @@ def _bounds(result: Result, proof: Certificate) -> Marks:
         loose = exact - float(relaxed)
         tight = loose <= float(result.spec["tolerance"]) * abs(proof.primal)
         words = "tight here" if tight else f"the relaxation is loose by {numbers.gap(loose)}"
-        gaps.append({"from": float(relaxed), "to": exact, "words": words})
+        searched = "exact_bound" in result.scalars or result.spec["method"] == "exact"
+        if searched:  # else the relaxation itself is the bound, and how loose it is nobody knows
+            gaps.append({"from": float(relaxed), "to": exact, "words": words})
     note = vector_words.objective(result)
     if relaxed is None:
         note = vector_words.no_relaxation(result)

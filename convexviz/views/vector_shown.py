@@ -68,8 +68,7 @@ class Shown:
             return None
         beta = float(asked.spec.weight_decay)
         solved = path.solve_path(asked, betas=[beta, FACTOR * beta])
-        question = quiz.of(arch.name)(solved) or self.asked
-        return Shown(solved, solved.certificate, self.whole, question)
+        return Shown(solved, solved.certificate, self.whole, quiz.of(arch.name)(solved))
 
 
 def _scalars(whole: Result, index: int, at: Result, proof: Certificate) -> dict[str, float]:

@@ -42,8 +42,10 @@ def bound_name(result: Result) -> str:
 
 def objective(result: Result) -> str:
     """What is minimised, as a formula that fits beside a title."""
-    fit = "½‖ΣDᵢXZᵢ − Y‖²" if result.spec["loss"] == "squared" else "ℓ(ΣDᵢXZᵢ, Y)"
-    return f"{fit} + βΣ‖Zᵢ‖"
+    of = "ΣΣDᵢXₖZᵢ" if result.data["X"].ndim == 3 else "ΣDᵢXZᵢ"
+    fit = f"½‖{of} − Y‖²" if result.spec["loss"] == "squared" else f"ℓ({of}, Y)"
+    cone = "" if result.spec["method"] == "gated" else " on Kᵢ"
+    return f"{fit} + βΣ‖Zᵢ‖{cone}"
 
 
 def no_relaxation(result: Result) -> str:
@@ -53,7 +55,9 @@ def no_relaxation(result: Result) -> str:
     if result.spec["method"] == "closed_form":
         return "one cone, in closed form"
     if result.certificate.scope is Scope.SAMPLED_PROGRAM:
-        return "by the copositive relaxation"
+        kept = result.arrays.get("cone_multipliers")
+        relaxed = kept is not None and len(kept) > 0
+        return "by the copositive relaxation" if relaxed else "these cones are searched exactly"
     if _is_searched_freely(result):
         return "too many cones to relax each"
     return "copositive bound: choose the method of that name"

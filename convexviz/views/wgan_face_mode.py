@@ -26,7 +26,7 @@ from convexviz.views.wgan_faces import DRAW, ENDS, SHARE
 OWN = "pictures"  # the gallery's name where the images are the visitor's
 TITLES = {
     "faces": "Faces",
-    "shapes": "Faces, shape + texture",
+    "warped_faces": "Faces, shape + texture",
     "handwriting": "Digits",
     "lfw": "Faces, 25×25 (poor)",
 }
@@ -41,7 +41,7 @@ LONDON = (
 )
 CREDITS = {
     "faces": LONDON.format("cropped and averaged"),
-    "shapes": LONDON.format("registered to their mean by optical flow, cropped and averaged"),
+    "warped_faces": LONDON.format("registered to their mean by optical flow, cropped and averaged"),
     "handwriting": "Learned from scikit-learn's 8×8 digits (UCI optical recognition of handwritten "
     "digits, CC BY 4.0): 1 500 of them, 297 held out.",
     "lfw": "Learned from 80 of the hundred 25×25 faces that scikit-image has (Labeled Faces in the "

@@ -21,7 +21,7 @@ from convexviz.views.wgan_faces_race import race_panels
 from convexviz.views.wgan_states import Array
 
 DRAW, ENDS, SHARE = "draw", "ends", "share"
-WORDS = {"faces": "face", "shapes": "face", "lfw": "face", "handwriting": "digit"}
+WORDS = {"faces": "face", "warped_faces": "face", "lfw": "face", "handwriting": "digit"}
 ENDS_FIRST = [0, 1]
 LOW_KEPT, FEW = 3, 12  # of more than a few directions, the threshold leaves at least three
 

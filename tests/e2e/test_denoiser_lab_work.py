@@ -72,7 +72,7 @@ def test_a_changed_setting_is_solved_on_demand_to_new_numbers(page: Page, app_ur
 def test_a_shared_link_to_unsolved_settings_solves_itself(page: Page, app_url: str) -> None:
     open_lab(page, app_url, f"{SMALL}&denoiser.seed=5")
     solved(page)
-    expect(page.locator(".cert")).to_contain_text("gated network")
+    expect(page.locator(".cert")).to_contain_text("gated network", timeout=60_000)
     page.wait_for_function(
         "[...document.querySelectorAll('*')].some((e) => e.shadowRoot?.__app?.meta?.k === 3)"
     )

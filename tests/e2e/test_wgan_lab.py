@@ -168,9 +168,9 @@ def test_a_folder_of_pictures_becomes_a_generator(page: Page, app_url: str, tmp_
 
 
 def test_a_face_of_texture_and_shape_is_the_one_that_python_draws(page: Page, app_url: str) -> None:
-    open_faces(page, app_url, data="shapes")
-    shown = gallery.of("shapes", portraits.shapes())
-    page.wait_for_function(f"{APP}.values.data === 'shapes'")
+    open_faces(page, app_url, data="warped_faces")
+    shown = gallery.of("warped_faces", portraits.warped_faces())
+    page.wait_for_function(f"{APP}.values.data === 'warped_faces'")
     script = """(() => { const p = APP.panels.find((q) => q.spec.id === 'faces');
         const c = p.grid.children[3].firstChild;
         return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; })()"""

@@ -1,6 +1,7 @@
 """Data sets say where they come from and hold clean images in [0, 1]."""
 
 import gzip
+from types import ModuleType
 
 import matplotlib.cbook
 import numpy as np
@@ -26,6 +27,17 @@ def test_the_registry_is_called_to_list_what_there_is_and_is_a_copy() -> None:
 def test_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(SpecError, match="no dataset 'knee'; there are: mri, camera"):
         datasets.get("knee")
+
+
+def test_no_two_data_sets_have_one_name() -> None:
+    modules = [
+        module
+        for module in vars(datasets).values()
+        if isinstance(module, ModuleType) and hasattr(module, "DATASETS")
+    ]
+    names = [dataset.name for module in modules for dataset in module.DATASETS]
+    assert len(modules) >= 10
+    assert sorted(names) == sorted(datasets.registry())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -66,6 +66,22 @@ def test_a_point_outside_its_cones_is_not_allowed() -> None:
     assert wrong.relative_gap > 1e-4
 
 
+def test_a_weight_that_no_row_sees_hides_no_violation() -> None:
+    program = made()
+    X = np.hstack([program.X, np.zeros((len(program.X), 1))])
+    wider = NormalisedProgram(X, program.y, program.arrangements, program.weight_decay)
+    variables = np.zeros((2, len(program.arrangements), X.shape[1] + 1))
+    outside = next(
+        (i, sign)
+        for i in range(len(program.arrangements))
+        for sign in (1.0, -1.0)
+        if not np.array_equal(X[:, 0] * sign >= 0, program.arrangements.patterns[:, i])
+    )
+    variables[0, outside[0], 0] = outside[1]
+    variables[0, outside[0], -2] = 1e12
+    assert not np.isfinite(wider.objective(variables))
+
+
 def test_a_path_starts_at_zero_and_each_value_is_certified() -> None:
     program = made()
     betas = [program.beta_max * share for share in (1.001, 0.5, 0.1)]

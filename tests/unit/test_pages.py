@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from convexviz import architectures
+from convexviz import architectures, datasets
 from convexviz.architectures import quiz
 from convexviz.architectures.base import params
+from convexviz.experiments import precomputed
 from convexviz.figures import race_picture
 from convexviz.figures.race_picture import Runs
 from convexviz.views import frame, heroes
@@ -41,7 +42,12 @@ def test_every_example_is_a_request_that_may_be_made(name: str) -> None:
     arch = architectures.get(name)
     for example in heroes.of(name).examples:
         spec = arch.spec.of({**arch.stored[0], **example.fields})
-        assert arch.check(spec, arch.load(spec)), example.title
+        dataset = datasets.registry().get(spec.dataset)
+        if dataset is not None and dataset.guide is not None:  # others' images: its result ships
+            family = precomputed.family(name, spec.as_dict())
+            assert (precomputed.FOLDER / precomputed.file_name(name, family)).is_file()
+        else:
+            assert arch.check(spec, arch.load(spec)), example.title
         assert len(example.says.split()) <= 20, example.title
 
 

@@ -17,7 +17,7 @@ def test_rows_are_centred_images(name: str) -> None:
     assert 0 <= found.mean[:pixels].min() < found.mean[:pixels].max() <= 1
     assert datasets.get(name).licence
     assert datasets.get(name).source
-    if name not in ("faces", "shapes"):
+    if name not in ("faces", "warped_faces"):
         assert np.abs(found.X.mean(axis=0)).max() < 1e-12
         assert (found.X + found.mean).min() >= 0
         assert len(found.held_out)

@@ -10,6 +10,7 @@ from convexviz.core import reach, ridges
 from convexviz.core.discriminator import Discriminator, Neurons
 from convexviz.core.game import GameProgram
 from convexviz.core.relu_distance import _by_cells, distance, free_bias_distance, stacked
+from convexviz.core.relu_reply import Replies
 from convexviz.errors import IncompatibleSolver
 from convexviz.solvers.relu_polish import least_distance
 
@@ -172,3 +173,22 @@ def test_where_no_generator_is_allowed_a_line_says_so() -> None:
     data = {"X": rng.standard_normal((8, 2)), "Z": rng.standard_normal((8, 2))}
     with pytest.raises(IncompatibleSolver, match=r"no generator that weight_decay=0\.3 allows"):
         solved(data=data, weight_decay=0.3, generator="linear")
+
+
+def test_neurons_that_share_a_line_are_all_asked() -> None:
+    """Rounding decides on which side of its own line a neuron's twin is."""
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        u = rng.standard_normal(3)
+        u /= np.linalg.norm(u[:2])
+        twins = np.stack([u, u, -u, 1.7 * u])
+        neurons = Neurons(twins, rng.standard_normal(4))
+        replies, starts = Replies(neurons), rng.standard_normal((5, 2))
+        found = replies.least(starts, 1.3, 0.7)
+        # Only along u does psi change: a fine search on that line, through each start.
+        steps = np.linspace(-6.0, 6.0, 20_001)
+        for g0, value in zip(starts, found, strict=True):
+            points = g0 + steps[:, None] * u[:2]
+            values = 0.7 * steps**2 - 1.3 * replies.psi(points)
+            assert value <= values.min() + 1e-9
+            assert value == pytest.approx(values.min(), abs=2e-3)  # a kink between two steps

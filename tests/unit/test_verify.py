@@ -110,6 +110,23 @@ def test_a_changed_path_is_found(path_result: Result, tmp_path: Path, name: str)
     assert "arrays/path_" in found(forged, tmp_path)
 
 
+def test_a_bound_that_nothing_proves_is_found(result: Result, tmp_path: Path) -> None:
+    primal = result.certificate.primal
+    forged = dataclasses.replace(result, scalars={**result.scalars, "copositive_bound": primal})
+    assert found(forged, tmp_path) == "scalars/copositive_bound: nothing in the file proves it"
+
+
+@pytest.mark.parametrize("name", ["denoiser", "vector_output", "batch_norm"])
+def test_what_is_exported_at_another_weight_decay_verifies(name: str, tmp_path: Path) -> None:
+    fields = architectures.get(name).smoke
+    whole = path.solve_path(request(name, None, fields), betas=[fields["weight_decay"] * 2.0])
+    moved = path.solve_path(request(name, None, fields))
+    place = 0 if moved.arrays["path_weight_decay"][0] != moved.spec["weight_decay"] else 1
+    for one in (whole, path.at(moved, place)):
+        one.save(tmp_path / "moved.h5")
+        assert verify(tmp_path / "moved.h5") == []
+
+
 def test_a_missing_scalar_is_found(result: Result, tmp_path: Path) -> None:
     scalars = {k: v for k, v in result.scalars.items() if k != "psnr_denoised"}
     forged = dataclasses.replace(result, scalars=scalars)

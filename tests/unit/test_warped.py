@@ -63,8 +63,8 @@ def test_flow_finds_a_shift_and_what_is_learned_holds_no_image() -> None:
 
 
 def test_what_ships_of_the_shapes_is_small_and_sharper_at_as_many_directions() -> None:
-    found = portraits.shapes()
-    stored = portraits.stored_shapes()
+    found = portraits.warped_faces()
+    stored = portraits.stored_warps()
     assert portraits.SHAPES.stat().st_size < 1.5e6
     assert found.warp is not None
     assert found.X.shape == (49, found.warp.columns)
@@ -83,11 +83,11 @@ def test_what_ships_of_the_shapes_is_small_and_sharper_at_as_many_directions() -
 
 
 def test_the_shapes_are_a_game_in_closed_form() -> None:
-    shown = gallery.of("shapes", portraits.shapes())
+    shown = gallery.of("warped_faces", portraits.warped_faces())
     beta = shown.opening
     assert shown.kept(beta) == 40
     result = convexviz.solve(
-        "wgan", dataset="shapes", generator="linear", n_latents=48, weight_decay=beta
+        "wgan", dataset="warped_faces", generator="linear", n_latents=48, weight_decay=beta
     )
     assert result.scalars["n_kept"] == 40
     assert result.certificate.relative_gap < 1e-9

@@ -7,8 +7,10 @@ import numpy as np
 from convexviz.architectures.quiz import Outcome, Quiz
 from convexviz.architectures.vector_output.outputs import on_path
 from convexviz.architectures.vector_output.spec import Spec
+from convexviz.core.solution import Certificate, Scope
 
 FACTOR = 2.0
+_OF = {Scope.GATED_NETWORK: "the gated network", Scope.SAMPLED_PROGRAM: "these patterns"}
 CLOSE = 0.15  # of the neurons there were: guesses nearer than that are one
 
 
@@ -21,7 +23,8 @@ def ask(outcome: Outcome) -> Quiz | None:
     doubled = np.flatnonzero(np.isclose(decays, FACTOR * now, rtol=1e-12, atol=0.0))
     if not len(doubled):
         return None
-    before, after = int(outcome.scalars["n_neurons"]), _count(outcome, int(doubled[0]))
+    place = int(doubled[0])
+    before, after = int(outcome.scalars["n_neurons"]), _count(outcome, place)
     offered = _offered(before, after)
     if before < 2 or len(offered) < 3:
         return None
@@ -30,15 +33,18 @@ def ask(outcome: Outcome) -> Quiz | None:
         f"How many survive when weight decay doubles, to β = {FACTOR * now:g}?",
         options=tuple(str(count) for count in offered),
         answer=str(after),
-        why=f"The {_found(outcome)} at β = {FACTOR * now:g} has {after}: move the slider there. "
-        "Weight decay closes whole neurons, and may also open others.",
+        why=f"The {_found(outcome, place)} at β = {FACTOR * now:g} has {after}: move the slider "
+        "there. Weight decay closes whole neurons, and may also open others.",
     )
 
 
-def _found(outcome: Outcome) -> str:
-    """What the counted network may be called."""
-    open_ = outcome.certificate.relative_gap > float(outcome.spec["tolerance"])
-    return "network that was found" if open_ else "optimum"
+def _found(outcome: Outcome, place: int) -> str:
+    """What the network at a place of the path may be called."""
+    primal, dual = (float(outcome.arrays[f"path_{end}"][place]) for end in ("primal", "dual"))
+    proof = Certificate(primal, dual, outcome.certificate.scope)
+    if proof.relative_gap > float(outcome.spec["tolerance"]):
+        return "network that was found"
+    return "optimum" if proof.scope is Scope.RELU_NETWORK else f"optimum of {_OF[proof.scope]}"
 
 
 def _count(outcome: Outcome, place: int) -> int:

@@ -15,6 +15,7 @@ CRITICS = (  # with a weight decay of a fiftieth of the samples, or less
     ("quadratic", False, 1.6),
     ("polynomial", False, 0.16),
     ("relu", False, 1.6),
+    ("relu", True, 1.6),
 )
 PLANES = tuple(
     {

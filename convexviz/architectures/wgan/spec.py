@@ -13,7 +13,7 @@ from convexviz.errors import SpecError
 
 GIVEN = "given"  # the dataset's name where the arrays come from the caller
 PLANAR = ("ring", "gaussians", "moons", "cluster")
-IMAGES = ("faces", "shapes", "handwriting", "lfw")
+IMAGES = ("faces", "warped_faces", "handwriting", "lfw")
 DATASETS = (*PLANAR, *IMAGES, GIVEN)
 TITLES = (
     "Ring", "Two Gaussians", "Moons", "Off-centre cluster",
