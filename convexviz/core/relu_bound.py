@@ -1,4 +1,4 @@
-"""Lower bounds on a game's value from any ReLU discriminator (labs/WGAN: proved in two lines).
+"""Lower bounds on a game's value from any ReLU discriminator, proved in two lines.
 
 For fixed neurons the samples part: `psi(g) = sum_k v_k (g'u_k + o_k)_+` is subtracted once for
 each, so the generator's best reply is a minimum over one sample at a time,

@@ -1,4 +1,4 @@
-"""Progressive closed-form training: one spectrum threshold a resolution (THEORY 5.7, labs/WGAN 4).
+"""Progressive closed-form training: one spectrum threshold a resolution (THEORY 5.7).
 
 Every stage maps the upsampled output of the one before, and fresh latents, to images of twice the
 size. All is linear, so the generated samples are `P B` with few orthonormal columns P, and neither

@@ -1,7 +1,7 @@
 """A ReLU discriminator of the plane by its dual, and the samples that its plan transports to.
 
 Where each generated sample may split over the plane the game is convex, and its dual is one over
-discriminators alone (labs/WGAN):
+discriminators alone:
 
     max over v of  sum_k v_k h_X(u_k) - beta |v|_1 + sum_j min_g { |g - g0_j|^2 - psi_v(g) }.
 

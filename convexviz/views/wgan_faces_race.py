@@ -35,7 +35,7 @@ def race_panels() -> list[AbstractPanel]:
             references=({"y": 1.0, "words": "closed form", "role": "convex"},),
             x_range=(0.0, last),
             y_range=(0.0, FAR),
-            x_label="CPU seconds; dashed: proved by the critic",
+            x_label="CPU seconds, by the pace of a step; dashed: proved",
             height=12,
             alt="What descent-ascent proves of the optimum on faces, against seconds",
         ),

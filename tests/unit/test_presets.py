@@ -91,7 +91,7 @@ def test_progressive_faces_are_at_their_optimum_at_every_stage() -> None:
     for row in rows:
         assert row["f_over_beta"] == pytest.approx(1.0, abs=1e-6)
         assert row["identity_error"] < 1e-9
-    assert max(row["published_f_over_beta"] for row in rows) > 10  # labs/WGAN.md 4
+    assert max(row["published_f_over_beta"] for row in rows) > 10
     faces = portraits.faces()
     images = presets_faces.embedded().reshape(faces.n_images, -1)
     np.testing.assert_allclose(images.mean(axis=0), faces.mean, atol=1e-9)
