@@ -210,13 +210,16 @@ def main() -> None:
     """Print the report."""
     names = ("gated", "constrained", "diabetes", "digits")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="*", default=list(names), choices=[*names, []])
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(names)}")
     parser.add_argument("--scnn", default=os.environ.get("CONVEXVIZ_SCNN"))
     parser.add_argument("--adelie", default=os.environ.get("CONVEXVIZ_ADELIE"))
     parser.add_argument("--seconds", type=float, default=110.0)
     asked = parser.parse_args()
+    unknown = sorted({*asked.sections} - {*names})
+    if unknown:
+        parser.error(f"no section {unknown[0]!r}; there are: {', '.join(names)}")
     with tempfile.TemporaryDirectory() as folder:
-        for name in asked.sections:
+        for name in asked.sections or names:
             section(name, asked, folder)
 
 
