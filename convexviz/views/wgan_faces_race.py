@@ -43,7 +43,7 @@ def race_panels() -> list[AbstractPanel]:
             slot=Slot(id="race-say", columns=6),
             texts=(
                 f"With {faces_race.KEPT} directions kept, one percent: **{words}** in {last:.0f} s "
-                f"a setting ({', '.join(names)}). The best proves the optimum between "
+                f"a setting ({'; '.join(names)}). The best proves the optimum between "
                 f"**{best[0]:.2f}** and **{best[1]:.2f}** of what it is; in the end F/β is "
                 f"{won:.1f} at the least, where 1 is allowed. The closed form took "
                 f"{numbers.seconds(spent)}.",
