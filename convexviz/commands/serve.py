@@ -35,6 +35,6 @@ def serve(args: argparse.Namespace) -> int:
     headless = "true" if not os.environ.get("DISPLAY") and sys.platform != "darwin" else "false"
     os.execv(
         sys.executable,
-        [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={args.port}",
+        [sys.executable, "-m", "convexviz.views.server", f"--server.port={args.port}",
          f"--server.headless={headless}", "--server.showEmailPrompt=false"],
     )  # fmt: skip

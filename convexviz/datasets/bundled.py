@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 
+from convexviz.datasets import digits as handwritten
 from convexviz.datasets.base import Dataset, Images
 
 
@@ -32,9 +33,7 @@ def camera() -> Images:
 @cache
 def digits() -> Images:
     """Sixty 8x8 digits to train on and sixty held out, from scikit-learn."""
-    from sklearn.datasets import load_digits
-
-    images = load_digits().images / 16.0
+    images = handwritten.digits()[0] / 16.0
     return Images(images[:60], images[60:120])
 
 

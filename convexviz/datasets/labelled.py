@@ -8,24 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexviz.datasets.base import Dataset, Draw
+from convexviz.datasets.digits import digits
 
 Arrays = Mapping[str, NDArray[np.float64]]
 
 
 def digit_classes(draw: Draw) -> Arrays:
     """Fifty of scikit-learn's digits to train on, one-hot, and all others held out."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    order = np.random.default_rng(draw.seed).permutation(len(digits.target))
+    images, labels = digits()
+    order = np.random.default_rng(draw.seed).permutation(len(labels))
     n = draw.rows(50, len(order) - 1)
     train, test = order[:n], order[n:]
-    X, one_hot = digits.data / 16.0, np.eye(10)
+    X, one_hot = images.reshape(len(labels), -1) / 16.0, np.eye(10)
     return {
         "X": X[train],
-        "Y": one_hot[draw.labels(digits.target[train], 10)],
+        "Y": one_hot[draw.labels(labels[train], 10)],
         "test_X": X[test],
-        "test_Y": one_hot[digits.target[test]],
+        "test_Y": one_hot[labels[test]],
     }
 
 

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from convexviz.datasets.base import Dataset
+from convexviz.datasets.digits import digits
 from convexviz.datasets.npz import read_npz
 from convexviz.datasets.planar import no_images
 from convexviz.datasets.warped import Warp
@@ -63,9 +64,7 @@ def portraits_of(train: np.ndarray, test: np.ndarray, digest: str = "") -> Portr
 @cache
 def handwriting() -> Portraits:
     """scikit-learn's 8x8 digits, a sixth of them held out."""
-    from sklearn.datasets import load_digits
-
-    images = load_digits().images / 16.0
+    images = digits()[0] / 16.0
     return portraits_of(images[:1500], images[1500:])
 
 
@@ -98,10 +97,9 @@ def _of_spectrum(
     """Eight bits turn the directions by less than a percent; the nearest orthonormal ones replace
     them, so that the singular values of the rows are those that are stored.
     """
-    left, _, right = np.linalg.svd(
-        stored["directions"] * stored["scale"][:, None], full_matrices=False
-    )
-    X = stored["singular_values"][: len(left), None] * (left @ right)
+    rough = stored["directions"] * stored["scale"][:, None]
+    values, V = np.linalg.eigh(rough @ rough.T)  # all within some per cent of 1
+    X = stored["singular_values"][: len(V), None] * ((V / np.sqrt(values)) @ (V.T @ rough))
     none = np.zeros((0, X.shape[1]))
     mean = stored["mean"].astype(float)
     return Portraits(X, mean, shape, int(stored["n_images"]), none, warp=warp)

@@ -252,7 +252,7 @@ def test_app_becomes_the_server(monkeypatch) -> None:
     monkeypatch.setattr(os, "chdir", lambda _folder: None)
     with pytest.raises(TypeError):  # the real execv does not return
         main(["app", "--port", "8765"])
-    assert called[0][1:5] == ["-m", "streamlit", "run", "app.py"]
+    assert called[0][1:3] == ["-m", "convexviz.views.server"]
     assert "--server.port=8765" in called[0]
 
 
