@@ -18,8 +18,9 @@ from convexviz.core.cone_bound import facet_rows
 from convexviz.core.cone_climb import ON, span_of
 from convexviz.core.cone_search import ConeSearch, Proved
 from convexviz.core.dual_norm import AllFaces, DualNorm, Found, Peaks, power_of_two
-from convexviz.core.faces import MAX_CELLS, MAX_RANK, RowSpace, count_cells
+from convexviz.core.faces import MAX_CELLS, MAX_RANK, count_cells
 from convexviz.core.faces_peaks import local_maxima
+from convexviz.core.faces_rows import RowSpace
 from convexviz.core.solution import Scope
 from convexviz.core.types import Array
 from convexviz.errors import SpecError

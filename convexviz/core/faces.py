@@ -19,55 +19,18 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order
 
 from convexviz.core.arrangements import count_generic
+from convexviz.core.faces_extent import Extent, around_facets, extent_of, joined_extents
 from convexviz.core.faces_lines import circle, distinct, tree_signs
+from convexviz.core.faces_rows import TOLERANCE, RowSpace
 from convexviz.core.faces_sweep import sweep
 from convexviz.core.faces_walk import facets, walk
 from convexviz.core.types import Array
 from convexviz.errors import SpecError
 
-TOLERANCE = 1e-9  # of unit normals: nearer ones are the same hyperplane
 MAX_RANK = 4
 MAX_CELLS = 80_000  # 4 dimensions: some 60 MB, and half a second an evaluation of the dual norm
 Keys: TypeAlias = NDArray[np.uint64]
 _BUFFER = 1 << 15
-
-
-@dataclass(frozen=True, slots=True)
-class RowSpace:
-    """X in its row space, with the rows of one direction joined.
-
-    `G'(X E t)_+ = B0 t + sum_l rho_l (h_l't)_+` for coordinates t of `u = E t`.
-    """
-
-    rows: Float[np.ndarray, "N r"]
-    basis: Float[np.ndarray, "d r"]
-    normals: Float[np.ndarray, "m r"]
-    owner: Int[np.ndarray, " N"]
-    scale: Float[np.ndarray, " N"]
-
-    @staticmethod
-    def of(X: Float[np.ndarray, "N d"]) -> RowSpace:
-        s, Vt = np.linalg.svd(X, full_matrices=False)[1:]
-        rank = int((s > TOLERANCE * s[0]).sum()) if len(s) and s[0] > 0 else 0
-        basis = np.ascontiguousarray(Vt[:rank].T)
-        rows = X @ basis
-        normals, owner, scale = distinct(rows, TOLERANCE)
-        return RowSpace(rows, basis, normals, owner, scale)
-
-    @property
-    def rank(self) -> int:
-        return self.basis.shape[1]
-
-    def joined(
-        self, G: Float[np.ndarray, "N c"]
-    ) -> tuple[Float[np.ndarray, "m c"], Float[np.ndarray, "c r"]]:
-        """`rho` and `B0`."""
-        there = self.owner >= 0
-        rho = np.zeros((len(self.normals), G.shape[1]))
-        np.add.at(rho, self.owner[there], np.abs(self.scale[there])[:, None] * G[there])
-        back = there & (self.scale < 0)
-        B0 = (G[back] * self.scale[back][:, None]).T @ self.normals[self.owner[back]]
-        return rho, B0
 
 
 def count_cells(space: RowSpace) -> int:
@@ -84,11 +47,13 @@ class _Circles:
     t2: NDArray[Any]
     has_arc: NDArray[Any]
     active: NDArray[Any]
+    on_starts: NDArray[Any]
+    on: NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """A spanning tree of the cells, their signs, and the facets between them."""
+    """A spanning tree of the cells, their signs, the facets between them, and where they lie."""
 
     parent: NDArray[Any]
     flip: NDArray[Any]
@@ -96,6 +61,17 @@ class _Cells:
     minus: NDArray[Any]
     plus: NDArray[Any]
     wall: NDArray[Any]
+    cells: Extent
+    facets: Extent
+
+
+@dataclass(frozen=True, slots=True)
+class _Facets:
+    """Those on one hyperplane, by the key of their minus side."""
+
+    wall: int
+    keys: Keys
+    extent: Extent
 
 
 class Faces:
@@ -129,6 +105,12 @@ class Faces:
         """1 where a hyperplane is positive on a cell, else 0 (rank 3 or 4)."""
         assert self._cells is not None
         return self._cells.signs
+
+    @property
+    def cell_extent(self) -> Extent:
+        """Where each cell lies (rank 3 or 4)."""
+        assert self._cells is not None
+        return self._cells.cells
 
     @property
     def facet_list(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -173,20 +155,19 @@ class Faces:
         assert circles is not None
         count = sweep(
             rho, B0, H, circles.planes, circles.starts, circles.line, circles.sign, circles.t2,
-            circles.has_arc, circles.active, limits, values, points,
+            circles.has_arc, circles.active, circles.on_starts, circles.on, limits, values, points,
         )  # fmt: skip
         cells = self._cells
         if cells is not None:
             forms = np.empty((self.n_cells, *B0.shape))
-            tops = np.empty(self.n_cells)
             count = walk(
-                rho, B0, H, cells.parent, cells.flip, cells.signs, limits, values, points, count,
-                forms, tops,
+                rho, B0, H, cells.parent, cells.flip, cells.signs, cells.cells.centers,
+                cells.cells.reach, limits, values, points, count, forms,
             )  # fmt: skip
             if self.space.rank == MAX_RANK:
                 count = facets(
-                    H, cells.signs, cells.minus, cells.plus, cells.wall, self.spans, forms, tops,
-                    limits, values, points, count,
+                    rho, H, cells.signs, cells.minus, cells.wall, self.spans,
+                    cells.facets.centers, cells.facets.reach, forms, limits, values, points, count,
                 )  # fmt: skip
         return int(count)
 
@@ -199,37 +180,38 @@ class Faces:
             z = np.uint64(1) << np.arange(m, dtype=np.uint64)
         if rank == 2:
             around = circle(H, z, TOLERANCE)
-            self._circles = _joined([around], [np.eye(2)])
+            self._circles = _joined([around], [np.eye(2)], [np.zeros(0, np.int64)])
             self.n_cells = int(around[3].sum())
             return
         find = self._of_circles if rank == 3 else self._of_planes
-        circles, planes, keys, walls = find(z)
-        self._circles = _joined(circles, planes)
-        self._cells = _tree(keys, walls, z, m)
+        circles, planes, on, facets = find(z)
+        self._circles = _joined(circles, planes, on)
+        self._cells = _tree(facets, z, m)
         self.n_cells = len(self._cells.parent)
 
-    def _of_circles(self, z: Keys) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    def _of_circles(self, z: Keys) -> tuple[list[Any], list[Any], list[Any], list[_Facets]]:
         """Rank 3: every hyperplane is a circle, its arcs are the facets."""
         H = self.space.normals
-        circles, keys, walls = [], [], []
+        circles, facets = [], []
         for j in range(len(H)):
             a = H @ self.spans[j]
             a[j] = 0
             around = circle(a, z, TOLERANCE)
             circles.append(around)
-            keys.append(around[5][around[3]])
-            walls.append(np.full(len(keys[-1]), j))
-        return circles, list(self.spans), keys, walls
+            ends, arcs = _ends(around, self.spans[j]), around[3]
+            each = np.arange(int(arcs.sum()))
+            facets.append(_Facets(j, around[5][arcs], extent_of(each, ends, len(each))))
+        return circles, list(self.spans), [np.array([j]) for j in range(len(H))], facets
 
-    def _of_planes(self, z: Keys) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    def _of_planes(self, z: Keys) -> tuple[list[Any], list[Any], list[Any], list[_Facets]]:
         """Rank 4: in every hyperplane, the two sides of an arc are facets."""
         H = self.space.normals
-        circles, planes, keys, walls = [], [], [], []
+        circles, planes, on, facets = [], [], [], []
         for j in range(len(H)):
             b = H @ self.spans[j]
             b[j] = 0
             lines, owner, scale = distinct(b, TOLERANCE)
-            found = []
+            found, ends = [], []
             for k in range(len(lines)):
                 through = np.flatnonzero(owner == k)
                 plane = self.spans[j] @ _complement(lines[k])
@@ -240,12 +222,15 @@ class Faces:
                 arcs = around[5][around[3]]
                 for side in (scale[through] > 0, scale[through] < 0):
                     found.append(arcs ^ np.bitwise_xor.reduce(z[through[side]], initial=0))
+                    ends.append(_ends(around, plane))
                 if j < through[0]:
                     circles.append(around)
                     planes.append(plane)
-            keys.append(np.unique(np.concatenate(found)))
-            walls.append(np.full(len(keys[-1]), j))
-        return circles, planes, keys, walls
+                    on.append(np.r_[j, through])
+            keys, owner = np.unique(np.concatenate(found), return_inverse=True)
+            rays = np.concatenate(ends, axis=1)
+            facets.append(_Facets(j, keys, extent_of(owner, rays, len(keys))))
+        return circles, planes, on, facets
 
 
 def _complement(h: Float[np.ndarray, " r"]) -> Float[np.ndarray, "r _"]:
@@ -253,16 +238,25 @@ def _complement(h: Float[np.ndarray, " r"]) -> Float[np.ndarray, "r _"]:
     return np.linalg.svd(h[None])[2][1:].T.copy()
 
 
-def _joined(circles: list[Any], planes: list[Any]) -> _Circles:
+def _ends(around: Any, plane: Float[np.ndarray, "r 2"]) -> Float[np.ndarray, "2 a r"]:
+    """The two rays that bound each arc of a circle."""
+    rays = around[2] @ plane.T
+    return np.stack([rays[around[3]], np.roll(rays, -1, axis=0)[around[3]]])
+
+
+def _joined(circles: list[Any], planes: list[Any], on: list[Any]) -> _Circles:
     starts = np.cumsum([0, *(len(around[0]) for around in circles)])
     line, sign, t2, arcs = (np.concatenate([c[q] for c in circles]) for q in range(4))
     active = np.array([around[4] for around in circles])
-    return _Circles(np.array(planes), starts, line, sign, t2, arcs, active)
+    through = np.cumsum([0, *(len(rows) for rows in on)])
+    rows = np.concatenate(on).astype(np.int64)
+    return _Circles(np.array(planes), starts, line, sign, t2, arcs, active, through, rows)
 
 
-def _tree(keys: list[Any], walls: list[Any], z: Keys, m: int) -> _Cells:
+def _tree(facets: list[_Facets], z: Keys, m: int) -> _Cells:
     """Cells from their facets: a facet's key is that of its minus side, z away from the plus."""
-    below, wall = np.concatenate(keys), np.concatenate(walls)
+    below = np.concatenate([facet.keys for facet in facets])
+    wall = np.concatenate([np.full(len(facet.keys), facet.wall) for facet in facets])
     above = below ^ z[wall]
     cells = np.unique(np.concatenate([below, above]))
     count = len(cells)
@@ -280,4 +274,6 @@ def _tree(keys: list[Any], walls: list[Any], z: Keys, m: int) -> _Cells:
     minus, plus = place[a], place[b]
     root = np.zeros(m, np.int8)
     root[wall] = -signs[minus, wall]  # the minus side of any facet has sign 0
-    return _Cells(parent, flip, (signs + root).astype(np.int8), minus, plus, wall)
+    where = joined_extents([facet.extent for facet in facets])
+    inside = around_facets(where, minus, plus, count)
+    return _Cells(parent, flip, (signs + root).astype(np.int8), minus, plus, wall, inside, where)

@@ -18,29 +18,35 @@ def _added(v: Array, base: Array, count: int) -> float:  # pragma: no cover - co
     """v without its part in the first `count` rows of `base`, in place; its length."""
     for _ in range(2):  # twice is enough
         for j in range(count):
-            v -= (v @ base[j]) * base[j]
-    return float(np.sqrt(v @ v))
+            t = 0.0
+            for i in range(len(v)):
+                t += v[i] * base[j, i]
+            for i in range(len(v)):
+                v[i] -= t * base[j, i]
+    size = 0.0
+    for i in range(len(v)):
+        size += v[i] * v[i]
+    return float(np.sqrt(size))
 
 
 @compiled
-def _split(H: Array, on: Array, across: Array, along: Array) -> int:  # pragma: no cover - compiled
-    """Orthonormal rows that span the normals in `on`, and rows that span the complement.
+def _split(H: Array, on: Array, basis: Array, along: Array) -> int:  # pragma: no cover - compiled
+    """Orthonormal rows that span the normals in `on` into `basis`, the complement into `along`.
 
     Returns the rank of the normals.
     """
     r = H.shape[1]
-    basis = np.zeros((r, r))
+    v = np.empty(r)
     rank = 0
     for k in on:
-        v = H[k].copy()
+        v[:] = H[k]
         length = _added(v, basis, rank)
         if length > 1e-8 and rank < r:
             basis[rank] = v / length
-            across[rank] = basis[rank]
             rank += 1
     count = rank
     for axis in range(r):
-        v = np.zeros(r)
+        v[:] = 0.0
         v[axis] = 1.0
         length = _added(v, basis, count)
         if count < r and length > 0.3 / r:
@@ -64,24 +70,36 @@ def _hidden(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
 
 
 @compiled
-def _bends_down(
-    slopes: Array, across: Array, normals: Array, gamma: Array, slack: float
+def _bends_down(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
+    slopes: Array, across: Array, H: Array, on: Array, gamma: Array, slack: float
 ) -> bool:  # pragma: no cover - compiled
-    """Whether `slopes = -sum tau_l h_l` with `gamma_l <= tau_l <= 0`."""
-    rank = len(normals)
-    A = np.empty((rank, rank))
-    b = np.empty(rank)
-    for i in range(rank):
-        b[i] = -(across[i] @ slopes)
-        for j in range(rank):
-            A[i, j] = across[i] @ normals[j]
-    tau = np.linalg.solve(A, b)
-    return bool(np.all(tau <= slack) and np.all(tau >= gamma - slack))
+    """Whether `slopes = -sum tau_l h_l` with `gamma_l <= tau_l <= 0`, for independent h_l.
+
+    `across` is orthonormal in the order of the normals, so its products with them are triangular.
+    """
+    rank = len(on)
+    tau = np.empty(rank)
+    for i in range(rank - 1, -1, -1):
+        t = 0.0
+        for k in range(len(slopes)):
+            t -= across[i, k] * slopes[k]
+        for j in range(i + 1, rank):
+            s = 0.0
+            for k in range(len(slopes)):
+                s += across[i, k] * H[on[j], k]
+            t -= s * tau[j]
+        s = 0.0
+        for k in range(len(slopes)):
+            s += across[i, k] * H[on[i], k]
+        tau[i] = t / s
+        if tau[i] > slack or tau[i] < gamma[i] - slack:
+            return False
+    return True
 
 
 @compiled
 def _slopes(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
-    rows: Array, owner: Array, scale: Array, touching: Array, hidden: Array, Gg: Array
+    rows: Array, owner: Array, scale: Array, touching: Array, hidden: Array, G: Array, g: Array
 ) -> Array:  # pragma: no cover - compiled
     """The linear part of the slope of `|G'(Xu)_+|`, in every direction."""
     w = np.zeros(rows.shape[1])
@@ -89,8 +107,11 @@ def _slopes(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
         if owner[i] < 0:
             continue
         if hidden[i] > 0.0 or (touching[owner[i]] and scale[i] < 0.0):
+            s = 0.0
+            for a in range(len(g)):
+                s += G[i, a] * g[a]
             for t in range(len(w)):
-                w[t] += Gg[i] * rows[i, t]
+                w[t] += s * rows[i, t]
     return w
 
 
@@ -116,8 +137,12 @@ def local_maxima(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
     images = np.zeros((K, G.shape[1]))
     spans = np.zeros((K, r, r))
     dims = np.full(K, r)
+    touching = np.zeros(len(H), np.bool_)
+    basis, gamma = np.zeros((r, r)), np.empty(len(H))
     for k in range(K):
-        touching = np.abs(H @ points[k]) <= _ON
+        distance = H @ points[k]
+        for row in range(len(H)):
+            touching[row] = abs(distance[row]) <= _ON
         on = np.flatnonzero(touching)
         _hidden(rows, owner, touching, points[k], G, hidden[k], images[k])
         phi = np.sqrt(images[k] @ images[k])
@@ -125,14 +150,12 @@ def local_maxima(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
             keep[k] = False
             continue
         g = images[k] / phi
-        across = np.zeros((r, r))
-        rank = _split(H, on, across, spans[k])
+        for i in range(len(on)):
+            gamma[i] = rho[on[i]] @ g
+            keep[k] = keep[k] and gamma[i] <= _SLACK * phi
+        rank = _split(H, on, basis, spans[k])
         dims[k] = r - rank
-        if len(on) == 0:
-            continue
-        gamma = rho[on] @ g
-        keep[k] = gamma.max() <= _SLACK * phi
         if keep[k] and len(on) == rank:
-            w = _slopes(rows, owner, scale, touching, hidden[k], G @ g)
-            keep[k] = _bends_down(w, across, H[on], gamma, _SLACK * phi)
+            w = _slopes(rows, owner, scale, touching, hidden[k], G, g)
+            keep[k] = _bends_down(w, basis, H, on, gamma, _SLACK * phi)
     return keep, hidden, images, spans, dims

@@ -1,7 +1,9 @@
 """Stationary values on the circles of an arrangement, and the buffer that all values go to.
 
 Thresholds and values are squares, of `|B u|^2 = |G'(Xu)_+|^2` at unit u. `limits` holds the
-threshold, the best value so far, and the share of the best that the threshold rises to.
+threshold, the best value so far, and the share of the best that the threshold rises to. A point
+from which a step leads up is no maximum, and is not kept: across a hyperplane the slope changes
+by `rho . Bu`, so where that is positive one of the two sides leads up.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import numpy as np
 
 from convexviz.core.compiled import compiled
 from convexviz.core.types import Array
+
+LEVEL = 2e-7  # of the value: slopes below it are none
 
 
 @compiled
@@ -61,7 +65,50 @@ def _top_direction(p: float, w: float, s: float) -> tuple[float, float]:  # prag
 
 
 @compiled
-def sweep(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
+def _kinks_up(
+    g: Array, rho: Array, rows: Array, slack: float
+) -> bool:  # pragma: no cover - compiled
+    """Whether the slope rises across one of these hyperplanes; g is `B u`."""
+    for row in rows:
+        t = 0.0
+        for i in range(len(g)):
+            t += g[i] * rho[row, i]
+        if t > slack:
+            return True
+    return False
+
+
+@compiled
+def _image(B: Array, x: float, y: float, g: Array) -> None:  # pragma: no cover - compiled
+    for i in range(len(B)):
+        g[i] = B[i, 0] * x + B[i, 1] * y
+
+
+@compiled
+def _normal_form(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
+    rho: Array, B0: Array, H: Array, j: int, active: Array, tilt: Array, b: Array
+) -> None:  # pragma: no cover - compiled
+    """`B h_j` on the last arc's side where `h_j'u` is negative, into `b`, and all `h'h_j`."""
+    tilt[:] = H @ H[j]
+    b[:] = B0 @ H[j]
+    for row in range(len(H)):
+        if active[row] and row != j:
+            for i in range(len(b)):
+                b[i] += rho[row, i] * tilt[row]
+
+
+@compiled
+def _ridge(g: Array, b: Array, kink: Array, slack: float) -> bool:  # pragma: no cover - compiled
+    """Whether both sides of a hyperplane lead down; b is `B h` on its negative side."""
+    below, change = 0.0, 0.0
+    for i in range(len(g)):
+        below += g[i] * b[i]
+        change += g[i] * kink[i]
+    return below >= -slack and below + change <= slack
+
+
+@compiled
+def sweep(  # noqa: C901, PLR0913 - a compiled loop takes arrays, not objects
     rho: Array,
     B0: Array,
     H: Array,
@@ -72,31 +119,54 @@ def sweep(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
     t2: Array,
     has_arc: Array,
     active: Array,
+    on_starts: Array,
+    on: Array,
     limits: Array,
     values: Array,
     points: Array,
 ) -> int:  # pragma: no cover - compiled
-    """Stationary values on every circle: rays, and arcs by the 2 by 2 eigenproblem."""
+    """Stationary values on every circle: rays, and arcs by the 2 by 2 eigenproblem.
+
+    The hyperplanes `on[on_starts[q]:on_starts[q + 1]]` contain circle q.
+    """
     a = np.empty((len(H), 2))
     B = np.empty((rho.shape[1], 2))
+    g, b, tilt = np.empty(len(B)), np.zeros(len(B)), np.empty(len(H))
     count = 0
     for q in range(len(planes)):
         _plane_form(rho, B0, H, planes[q], active[q], a, B)
+        around = on[on_starts[q] : on_starts[q + 1]]
+        alone = len(around) == 1
+        if alone:
+            _normal_form(rho, B0, H, around[0], active[q], tilt, b)
         first, last = starts[q], starts[q + 1]
+        p, w, s = 0.0, 0.0, 0.0
+        for i in range(len(B)):
+            p += B[i, 0] * B[i, 0]
+            w += B[i, 0] * B[i, 1]
+            s += B[i, 1] * B[i, 1]
         for e in range(first, last):
             row = line[e]
+            x, y = t2[e, 0], t2[e, 1]
+            before = (s - p) * x * y + w * (x * x - y * y)
             for i in range(len(B)):
                 B[i, 0] += sign[e] * rho[row, i] * a[row, 0]
                 B[i, 1] += sign[e] * rho[row, i] * a[row, 1]
+                if alone:
+                    b[i] += sign[e] * rho[row, i] * tilt[row]
             p, w, s = 0.0, 0.0, 0.0
             for i in range(len(B)):
                 p += B[i, 0] * B[i, 0]
                 w += B[i, 0] * B[i, 1]
                 s += B[i, 1] * B[i, 1]
-            x, y = t2[e, 0], t2[e, 1]
             v = p * x * x + 2 * w * x * y + s * y * y  # at the ray
             if v > limits[0]:
-                count = push(v, planes[q] @ t2[e], limits, values, points, count)
+                after = (s - p) * x * y + w * (x * x - y * y)
+                slack = LEVEL * v
+                _image(B, x, y, g)
+                down = before >= -slack and after <= slack
+                if v > limits[1] or (down and not _kinks_up(g, rho, around, slack)):
+                    count = push(v, planes[q] @ t2[e], limits, values, points, count)
             top = 0.5 * (p + s) + np.hypot(0.5 * (p - s), w)
             if not has_arc[e] or top <= limits[0]:
                 continue
@@ -106,6 +176,10 @@ def sweep(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
             c1 = tx * t2[f, 1] - ty * t2[f, 0]
             side = -1.0 if c0 < 0 and c1 < 0 else 1.0
             if side * c0 >= 0 and side * c1 >= 0 and (tx != 0 or ty != 0):
-                point = planes[q] @ np.array([side * tx, side * ty])
-                count = push(top, point, limits, values, points, count)
+                _image(B, side * tx, side * ty, g)
+                slack = LEVEL * top
+                keep = _ridge(g, b, rho[around[0]], slack) if alone else True
+                if top > limits[1] or (keep and not _kinks_up(g, rho, around, slack)):
+                    point = planes[q] @ np.array([side * tx, side * ty])
+                    count = push(top, point, limits, values, points, count)
     return count

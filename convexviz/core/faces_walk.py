@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convexviz.core.compiled import compiled
-from convexviz.core.faces_sweep import push
+from convexviz.core.faces_sweep import LEVEL, push
 from convexviz.core.types import Array
 
 _INSIDE = 1e-12  # a direction this far outside a closed cell still belongs to it
@@ -118,15 +118,67 @@ def _side(u: Array, H: Array, signs: Array, skip: int) -> int:  # pragma: no cov
 
 
 @compiled
-def _gram(B: Array, k: int, Q: Array) -> None:  # pragma: no cover - compiled
-    """`Q = B'B` for the first k columns."""
+def _gram(B: Array, Q: Array) -> int:  # pragma: no cover - compiled
+    """The smaller of `B'B` and `BB'` into Q; its size."""
+    c, r = B.shape
+    k = min(c, r)
     for a in range(k):
         for b in range(a, k):
             t = 0.0
-            for i in range(len(B)):
-                t += B[i, a] * B[i, b]
+            if r <= c:
+                for i in range(c):
+                    t += B[i, a] * B[i, b]
+            else:
+                for i in range(r):
+                    t += B[a, i] * B[b, i]
             Q[a, b] = t
             Q[b, a] = t
+    return k
+
+
+@compiled
+def _right(B: Array, top: Array) -> Array:  # pragma: no cover - compiled
+    """The unit right singular vector of B from the top eigenvector of its smaller Gram matrix."""
+    c, r = B.shape
+    if r <= c:
+        return top
+    u = np.zeros(r)
+    for i in range(c):
+        for k in range(r):
+            u[k] += B[i, k] * top[i]
+    size = 0.0
+    for k in range(r):
+        size += u[k] * u[k]
+    return u / np.sqrt(size)
+
+
+@compiled
+def _turned(
+    B: Array, c: Array, normal: Array, reach: float, w: Array
+) -> bool:  # pragma: no cover - compiled
+    """Whether B'B has no top eigenvector within `reach` of the unit vector c.
+
+    `|Qc - mu c| <= mu |c - v|` for a unit eigenvector v of the largest eigenvalue mu, and no scalar
+    makes the left side smaller than the part of Qc across c. Within the hyperplane of `normal`,
+    where it is not zero.
+    """
+    r = len(c)
+    trace = 0.0
+    w[:] = 0.0
+    for i in range(len(B)):
+        t = 0.0
+        for k in range(r):
+            t += B[i, k] * c[k]
+            trace += B[i, k] ** 2
+        for k in range(r):
+            w[k] += t * B[i, k]
+    along, across, size = 0.0, 0.0, 0.0
+    for k in range(r):
+        along += w[k] * c[k]
+        across += w[k] * normal[k]
+        size += w[k] ** 2
+    left = size - along * along - across * across
+    return left > (reach * trace) ** 2
 
 
 @compiled
@@ -137,16 +189,21 @@ def walk(  # noqa: C901, PLR0913 - a compiled loop takes arrays, not objects
     parent: Array,
     flip: Array,
     signs: Array,
+    centers: Array,
+    reach: Array,
     limits: Array,
     values: Array,
     points: Array,
     count: int,
     forms: Array,
-    tops: Array,
 ) -> int:  # pragma: no cover - compiled
-    """Cells along a spanning tree: the form B changes by one hyperplane from cell to cell."""
+    """Cells along a spanning tree: the form B changes by one hyperplane from cell to cell.
+
+    Cell i lies within `reach[i]` of the unit vector `centers[i]`.
+    """
     c, r = B0.shape
     Q, one, two = np.empty((r, r)), np.empty((r, r)), np.empty((r, r))
+    w, no_normal = np.empty(r), np.zeros(r)
     for i in range(len(parent)):
         if i == 0:
             forms[0] = B0
@@ -162,11 +219,13 @@ def walk(  # noqa: C901, PLR0913 - a compiled loop takes arrays, not objects
                 t = s * rho[row, a]
                 for b in range(r):
                     forms[i, a, b] = forms[parent[i], a, b] + t * H[row, b]
-        _gram(forms[i], r, Q)
-        tops[i] = _top_bound(Q, r, limits[0], one, two)
-        if tops[i] <= limits[0]:
+        if _turned(forms[i], centers[i], no_normal, reach[i], w):
             continue
-        top, u = _top_pair(Q, r, one, two)
+        k = _gram(forms[i], Q)
+        if _top_bound(Q, k, limits[0], one, two) <= limits[0]:
+            continue
+        top, vector = _top_pair(Q, k, one, two)
+        u = _right(forms[i], vector)
         side = _side(u, H, signs[i], -1)
         if side != 0:
             count = push(top, side * u, limits, values, points, count)
@@ -174,27 +233,44 @@ def walk(  # noqa: C901, PLR0913 - a compiled loop takes arrays, not objects
 
 
 @compiled
+def _level(
+    B: Array, u: Array, h: Array, kink: Array, slack: float
+) -> bool:  # pragma: no cover - compiled
+    """Whether both sides of the hyperplane h lead down from u; B is the form where `h'u < 0`."""
+    below, change = 0.0, 0.0
+    for i in range(len(B)):
+        g, b = 0.0, 0.0
+        for k in range(len(u)):
+            g += B[i, k] * u[k]
+            b += B[i, k] * h[k]
+        below += g * b
+        change += g * kink[i]
+    return below >= -slack and below + change <= slack
+
+
+@compiled
 def facets(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
+    rho: Array,
     H: Array,
     signs: Array,
     minus: Array,
-    plus: Array,
     wall: Array,
     spans: Array,
+    centers: Array,
+    reach: Array,
     forms: Array,
-    tops: Array,
     limits: Array,
     values: Array,
     points: Array,
     count: int,
 ) -> int:  # pragma: no cover - compiled
-    """Facets between cells whose bounds exceed the threshold (four dimensions only)."""
+    """Facets between cells (four dimensions only), each within `reach` of its `centers`."""
     c = forms.shape[1]
     Q, one, two = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
-    C = np.empty((c, 3))
+    C, w = np.empty((c, 3)), np.empty(4)
     for e in range(len(wall)):
-        i = minus[e]
-        if tops[i] <= limits[0] or tops[plus[e]] <= limits[0]:
+        i, h = minus[e], H[wall[e]]
+        if _turned(forms[i], centers[e], h, reach[e], w):
             continue
         for a in range(c):
             for b in range(3):
@@ -202,12 +278,15 @@ def facets(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
                 for k in range(4):
                     t += forms[i, a, k] * spans[wall[e], k, b]
                 C[a, b] = t
-        _gram(C, 3, Q)
-        if _top_bound(Q, 3, limits[0], one, two) <= limits[0]:
+        size = _gram(C, Q)
+        if _top_bound(Q, size, limits[0], one, two) <= limits[0]:
             continue
-        top, t3 = _top_pair(Q, 3, one, two)
-        u = spans[wall[e]] @ t3
+        top, vector = _top_pair(Q, size, one, two)
+        u = spans[wall[e]] @ _right(C, vector)
         side = _side(u, H, signs[i], wall[e])
-        if side != 0:
-            count = push(top, side * u, limits, values, points, count)
+        if side == 0:
+            continue
+        u = side * u
+        if top > limits[1] or _level(forms[i], u, h, rho[wall[e]], LEVEL * top):
+            count = push(top, u, limits, values, points, count)
     return count

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convexviz.core.dual_norm import DualNorm, Found, Peaks
-from convexviz.core.faces import MAX_CELLS, MAX_RANK, RowSpace, count_cells
+from convexviz.core.faces import MAX_CELLS, MAX_RANK, count_cells
+from convexviz.core.faces_rows import RowSpace
 from convexviz.core.solution import Scope
 from convexviz.errors import DataError, SpecError
 

@@ -30,6 +30,8 @@ from convexviz.solvers.dual_newton_steps import Step, newton_step, root_hessian
 
 _MOST = 600  # peaks in one quadratic program
 _NEAR = 0.3  # of beta below it: peaks that a step may lift above
+_ROOTS, _LEAST = 5.0, 0.05  # near the optimum steps are short: that many roots of the gap
+_SHARE = 0.1  # of the largest peak: smaller ones can wait
 _POLISH = 1e-3  # relative gap from which the neurons themselves may be moved
 _VIOLATED = 1e-3
 _HALVINGS = 12
@@ -144,6 +146,8 @@ class _Search:
     residual: Array = field(init=False)
     primal: float = np.inf
     dual: float = 0.0
+    close: bool = False
+    certificate: Certificate | None = None
 
     def run(self) -> Solution:
         self.begin()
@@ -176,6 +180,8 @@ class _Search:
             atoms = Cuts.of(peaks).and_also(cuts.far_from(peaks))
             step = self._step(here, peaks, atoms, before)
             self._accept(atoms.neurons(self.program, step.weights))
+            if self.close and self._met():
+                return
             there = self._along(here, step.fit)
             if self._record(there):
                 return
@@ -207,13 +213,25 @@ class _Search:
         stop = self._told()
         if self.monitor.cancelled or not self.program.norm.exact:
             return stop
-        return stop and self.program.certify(self.best).relative_gap <= self.options.tolerance
+        self.close = stop
+        return stop and self._met()
+
+    def _met(self) -> bool:
+        """Whether the network's own residual proves it optimal within the tolerance."""
+        return self._own().relative_gap <= self.options.tolerance
+
+    def _own(self) -> Certificate:
+        if self.certificate is None:
+            self.certificate = self.program.certify(self.best)
+        return self.certificate
 
     def _at(self, F: Array) -> _Place:
         program = self.program
         R = program.loss.minus_gradient(F, program.Y)
-        low = program.weight_decay * (1 - _NEAR)
-        found = program.norm.search(program.readout.adjoint(R), low, 0.8)
+        gap = (self.primal - self.dual) / self.primal if self.dual > 0 else 1.0
+        near = min(max(_ROOTS * np.sqrt(max(gap, 0.0)), _LEAST), _NEAR)
+        low = program.weight_decay * (1 - near)
+        found = program.norm.search(program.readout.adjoint(R), low, _SHARE)
         return _Place(F, R, found, program.bound(R, found.largest))
 
     def _at_best(self) -> tuple[_Place, Cuts, tuple[Array, Array]]:
@@ -254,14 +272,15 @@ class _Search:
         value = self.program.objective(variables)
         if value <= self.primal * (1 + 1e-14):
             self.primal, self.best = min(value, self.primal), variables
+            self.certificate = None
 
     def _finish(self) -> Solution:
         records = {}
         if self.options.prune:
             fewer = pruned(self.program, self.best)
             records["n_pruned"] = np.array([float(len(self.best) - len(fewer))])
-            self.best = fewer
-        certificate = self.program.certify(self.best)
+            self.best, self.certificate = fewer, None
+        certificate = self._own()
         met = certificate.relative_gap <= self.options.tolerance
         status = Status.OPTIMAL if met else Status.MAX_ITERATIONS
         if self.monitor.cancelled:

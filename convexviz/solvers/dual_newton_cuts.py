@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convexviz.core.dual_norm import Peaks
+from convexviz.core.readout import Rows
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram
 
@@ -72,6 +73,8 @@ class Cuts:
 
 def read(program: VectorProgram, H: Float[np.ndarray, "m N k"]) -> Float[np.ndarray, "m n c"]:
     """The readout of each of a stack of hidden matrices."""
+    if isinstance(program.readout, Rows):
+        return H
     out = program.readout.apply(np.moveaxis(H, 0, -1))
     return np.ascontiguousarray(np.moveaxis(out, -1, 0))
 

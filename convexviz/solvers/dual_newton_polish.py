@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
-from scipy.linalg import cho_factor, cho_solve
+from jaxtyping import Bool, Float
 
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram, balanced
-from convexviz.solvers.dual_newton_steps import root_hessian
+from convexviz.solvers.dual_newton_steps import factor, root_hessian, solved
 
 _ENTRIES = 20_000_000  # of the Jacobian: beyond, polishing is left out
 _UNKNOWNS = 2500  # of the Hessian
@@ -88,7 +87,7 @@ def _active(rows: Array, t: Array) -> Bool[np.ndarray, " N"]:
 
 def _model(
     program: VectorProgram, point: _Point, faces: list[Array]
-) -> tuple[Array, Array, list[Int[np.ndarray, " _"]]]:
+) -> tuple[Array, Array, list[slice]]:
     """Gradient and Hessian of the objective in the coordinates of all faces, then of V."""
     rows, beta = program.norm.rows, program.weight_decay
     hidden = np.maximum(rows @ point.T.T, 0.0)
@@ -101,16 +100,16 @@ def _model(
     first, columns = int(sum(sizes)), []
     raw = np.zeros((N, k, first + m * k))
     H = np.zeros((first + m * k,) * 2)
-    gradient, start = np.zeros(first + m * k), 0
+    gradient, start, each = np.zeros(first + m * k), 0, np.arange(k)
     for j, face in enumerate(faces):
         masked = (rows * _active(rows, point.T[j])[:, None]) @ face  # (N, q)
-        here = np.arange(start, start + sizes[j])
-        there = first + np.arange(j * k, (j + 1) * k)
+        here = slice(start, start + sizes[j])
+        there = slice(first + j * k, first + (j + 1) * k)
         raw[:, :, here] = masked[:, None, :] * point.V[j][None, :, None]
-        raw[:, np.arange(k), there] = hidden[:, j][:, None]
+        raw[:, each, first + j * k + each] = hidden[:, j][:, None]
         cross = -masked.T @ G
-        H[np.ix_(here, there)] += cross
-        H[np.ix_(there, here)] += cross.T
+        H[here, there] += cross
+        H[there, here] += cross.T
         gradient[here] = cross @ point.V[j] + beta * (face.T @ point.T[j])
         gradient[there] = -hidden[:, j] @ G + beta * point.V[j]
         columns.append(here)
@@ -126,11 +125,12 @@ def _model(
 
 
 def _solve(H: Array, gradient: Array, damping: float) -> Array:
-    scale = float(np.trace(H)) / len(H)
+    scale, diagonal = float(np.trace(H)) / len(H), H.diagonal().copy()
+    damped = H.copy()
     while True:
+        np.fill_diagonal(damped, diagonal + damping * scale)
         try:
-            factor = cho_factor(H + damping * scale * np.eye(len(H)), check_finite=False)
-            return -cho_solve(factor, gradient, check_finite=False)
+            return -solved(factor(damped), gradient)
         except np.linalg.LinAlgError:
             damping = max(30.0 * damping, 1e-12)
 
@@ -139,11 +139,11 @@ def _moved(
     rows: Array,
     point: _Point,
     faces: list[Array],
-    columns: list[Int[np.ndarray, " _"]],
+    columns: list[slice],
     move: Array,
 ) -> _Point:
     """The point after the step, which is cut where a neuron meets a wall of its cell."""
-    first = sum(len(here) for here in columns)
+    first = sum(here.stop - here.start for here in columns)
     dT = np.array([face @ move[here] for face, here in zip(faces, columns, strict=True)])
     dV = move[first:].reshape(point.V.shape)
     before, change = rows @ point.T.T, rows @ dT.T

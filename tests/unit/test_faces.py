@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convexviz.core.arrangements import count_generic, enumerate_all
-from convexviz.core.cone_pca import cone_pca
+from convexviz.core.cone_pca import cone_pca, stationary_points
 from convexviz.core.dual_norm import AllFaces
 from convexviz.core.faces import Faces
 from convexviz.errors import SpecError
@@ -106,11 +106,37 @@ def test_peaks_are_local_maxima_and_none_is_left_out(name: str) -> None:
         np.testing.assert_allclose(value(point[None]), height, rtol=1e-9)
         if name in ("generic", "duplicates", "zero rows"):  # elsewhere more may be kept
             assert value(near).max() <= height * (1 + 1e-9)
-    for point in norm.search(G, 0.0, 0.2).points:
+    for point in _stationary(norm.rows, G, 0.2 * norm.largest(G)):
         near = point + 1e-5 * rng.standard_normal((2000, len(point)))
         near /= np.linalg.norm(near, axis=1, keepdims=True)
         if len(point) < 4 and value(near).max() <= value(point[None])[0]:  # ridges are thin
             assert np.linalg.norm(peaks.points - point, axis=1).min() < 1e-6
+
+
+def _stationary(rows: np.ndarray, G: np.ndarray, least: float) -> np.ndarray:
+    """Stationary points of every cone and its faces, by the slow recursion; some are maxima."""
+    found = [np.zeros((0, rows.shape[1]))]
+    for pattern in enumerate_all(rows).patterns.T[:16]:
+        K = np.where(pattern, 1.0, -1.0)[:, None] * rows
+        values, points = stationary_points(G.T @ (pattern[:, None] * rows), K)
+        found.append(points[values > least])
+    return np.unique(np.round(np.concatenate(found), 9), axis=0)
+
+
+@pytest.mark.parametrize("name", ["generic", "lattice and ones", "repeated axes"])
+def test_every_direction_is_within_reach_of_the_middle_of_its_cell(name: str) -> None:
+    rng = np.random.default_rng(6)
+    X = DEGENERATE.get(name, rng.standard_normal((25, 3)))
+    faces = Faces(X)
+    u = rng.standard_normal((3000, faces.space.rank))
+    u /= np.linalg.norm(u, axis=1, keepdims=True)
+    inside = u @ faces.space.normals.T > 0
+    cells = {signs.tobytes(): i for i, signs in enumerate(faces.cell_signs.astype(bool))}
+    owner = np.array([cells[signs.tobytes()] for signs in inside])
+    apart = np.linalg.norm(u - faces.cell_extent.centers[owner], axis=1)
+    assert (apart <= faces.cell_extent.reach[owner]).all()
+    if name == "generic":
+        assert np.median(faces.cell_extent.reach) < 0.3  # tight enough to leave cells out
 
 
 def test_scales_of_the_data_do_not_matter() -> None:

@@ -105,7 +105,8 @@ def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
 
 def can_enumerate(X: Float[np.ndarray, "N d"]) -> bool:
     """Whether every face can be visited: then nothing need be left to a search."""
-    from convexviz.core.faces import MAX_CELLS, MAX_RANK, RowSpace, count_cells
+    from convexviz.core.faces import MAX_CELLS, MAX_RANK, count_cells
+    from convexviz.core.faces_rows import RowSpace
 
     space = RowSpace.of(X)
     return space.rank <= MAX_RANK and count_cells(space) <= MAX_CELLS

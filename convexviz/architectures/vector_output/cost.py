@@ -17,7 +17,8 @@ def follows_path(spec: Spec) -> bool:
 
 def seconds(spec: Spec, data: Arrays) -> float:
     """Milliseconds a weight decay for few points of the plane; seconds for others."""
-    from convexviz.core.faces import RowSpace, count_cells
+    from convexviz.core.faces import count_cells
+    from convexviz.core.faces_rows import RowSpace
 
     X = rows_of(data["X"])
     if spec.method == "closed_form":
