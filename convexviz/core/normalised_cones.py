@@ -13,8 +13,9 @@ from scipy.optimize import linprog
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.cone_bound import facet_rows
 from convexviz.core.cone_search import Climbed, ConeSearch, Proved
+from convexviz.core.cone_shadow import shadow
 from convexviz.core.cones import unit_rows
-from convexviz.core.normalised import Block
+from convexviz.core.normalised import Block, Blocks
 from convexviz.core.solution import Scope
 from convexviz.core.types import Array
 
@@ -22,7 +23,7 @@ _SEEN = 1e-9  # products of unit rows and a unit basis that are more than roundi
 
 
 class NormalisedCones:
-    """Every pattern's features and cone, in d + 1 coordinates each, and the dual norm over them.
+    """Every pattern's features and cone, in `width` coordinates each, and the dual norm over them.
 
     The coordinates are those of `Block.lift`, then a; what lies in a null space has no image.
     """
@@ -31,10 +32,18 @@ class NormalisedCones:
         self, X: Float[np.ndarray, "N d"], arrangements: Arrangements, gated: bool
     ) -> None:
         self.X, self.arrangements, self.gated = X, arrangements, gated
-        self.blocks = [Block(X, pattern) for pattern in arrangements.patterns.T]
+        kept = Blocks(X, arrangements)
+        self.blocks = [kept[i] for i in range(len(arrangements))]
         self._ways = [None if gated else _way_in(block) for block in self.blocks]
-        cones = [self._normals(b, way) for b, way in zip(self.blocks, self._ways, strict=True)]
-        self._search = ConeSearch(cones, X.shape[1] + 1)
+        self._walls = [
+            self._normals(b, way) for b, way in zip(self.blocks, self._ways, strict=True)
+        ]
+        self.width = kept.span.shape[1] + 1
+        everyone = range(len(self.blocks))
+        self._search = ConeSearch([self._lifted(i) for i in everyone], self.width)
+        shadows = [self._shadow(i) for i in everyone]
+        self._proof = ConeSearch([walls for walls, _ in shadows], self.width)
+        self._whole = all(whole for _, whole in shadows)
 
     @property
     def scope(self) -> Scope:
@@ -46,7 +55,7 @@ class NormalisedCones:
     @property
     def exact(self) -> bool:
         """Whether the dual norm is evaluated: gated, or cones with few faces."""
-        return self.gated or self._search.exact
+        return self.gated or (self._search.exact and self._proof.exact and self._whole)
 
     def normals(self, i: int) -> Float[np.ndarray, "f d1"]:
         """The inward unit normals of cone i; none where gates are fixed."""
@@ -72,18 +81,16 @@ class NormalisedCones:
     ) -> Proved:
         """At least the dual norm, and what proves it; one output needs a projection only.
 
-        A step in the null space costs `FREE` of its length here and nothing in the program. So this
-        is a bound as long as no neuron needs a step there of some 1e5 times its own length to stay
-        in its cone, which takes columns of scales that far apart, or rows that nearly coincide.
+        What no feature sees is eliminated: any step in a null space costs nothing.
         """
         if self.gated or G.shape[1] > 1:
-            return self._search.prove(self.forms(G), known)
+            return self._proof.prove(self.forms(G), known)
         largest = 0.0
         for block in self.blocks:
             c = block.features.T @ G[:, 0]
             if np.linalg.norm(c) > largest:
-                largest = max(largest, block.project(c)[1], block.project(-c)[1])
-        return Proved(largest * (1.0 + 1e-9), np.zeros((0, 4)))
+                largest = max(largest, block.largest(c), block.largest(-c))
+        return Proved(largest, np.zeros((0, 4)))
 
     def moved_in(self, i: int, w: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
         """`w` moved into cone i along its null space, where that leads there from everywhere."""
@@ -96,12 +103,27 @@ class NormalisedCones:
         return w + max(far, 0.0) * (1.0 + 1e-9) * way
 
     def _normals(self, block: Block, way: Array | None) -> Array:
-        width = block.lift.shape[1]
-        cone = block.cone
-        if self.gated or not len(cone.rows) or way is not None:
-            return np.zeros((0, width + 1))
-        rows = cone.signs[:, None] * cone.rows
-        return facet_rows(np.hstack([rows, np.zeros((len(rows), 1))]))
+        """The inward unit normals of the weights' cone; none where the null space leads in."""
+        if self.gated or way is not None:
+            return np.zeros((0, self.X.shape[1]))
+        rows, kept = unit_rows(self.X)
+        return facet_rows(np.where(block.pattern[kept], 1.0, -1.0)[:, None] * rows)
+
+    def _lifted(self, i: int) -> Array:
+        """Cone i where a step in the null space costs a little: where neurons are looked for."""
+        rows, _ = unit_rows(self._walls[i] @ self.blocks[i].lift)
+        return np.hstack([rows, np.zeros((len(rows), 1))])
+
+    def _shadow(self, i: int) -> tuple[Array, bool]:
+        """The walls of what its features can be, and whether these are all."""
+        block = self.blocks[i]
+        out = np.zeros((0, self.width))
+        if not len(self._walls[i]):
+            return out, True
+        seen, whole = shadow(*block.walls(self._walls[i]))
+        out = np.zeros((len(seen), self.width))
+        out[:, : block.rank] = seen
+        return out, whole
 
 
 def _way_in(block: Block) -> Array | None:

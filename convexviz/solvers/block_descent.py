@@ -120,7 +120,7 @@ def _in_units(program: NormalisedProgram) -> tuple[NormalisedProgram, tuple[floa
         X=program.X / units[0],
         y=program.y / units[1],
         weight_decay=program.weight_decay / units[1],
-        _blocks={},
+        blocks=None,
     )
     return small, units
 
@@ -162,7 +162,7 @@ class _Point:
         chosen = Arrangements(
             program.arrangements.gates[:, index], program.arrangements.patterns[:, index], False
         )
-        small = replace(program, arrangements=chosen, weight_decay=self.beta, _blocks={})
+        small = replace(program, arrangements=chosen, weight_decay=self.beta, blocks=None)
         problem = small.to_cvxpy()
         clarabel(problem, _SHARPER)
         found = small.from_cvxpy(problem)
@@ -180,7 +180,7 @@ class _Point:
                 continue
             largest = float(np.linalg.norm(c))
             if not self.program.gated:
-                largest = max(block.project(c)[1], block.project(-c)[1])
+                largest = max(block.largest(c), block.largest(-c))
             if largest > _NEAR * self.beta:
                 self.near.add(i)
         return len(self.near | {i for _, i in self.groups}) > before

@@ -92,8 +92,8 @@ class _Run:
 
     def go(self) -> Solution:
         program = self.program
-        d, c = program.X.shape[1], program.Y.shape[1]
-        self.owner, self.E, self.V = np.zeros(0, np.int64), np.zeros((0, d + 1)), np.zeros((0, c))
+        width, c = program.norm.width, program.Y.shape[1]
+        self.owner, self.E, self.V = np.zeros(0, np.int64), np.zeros((0, width)), np.zeros((0, c))
         self.best = program.rows(self.owner, self.E, self.V)
         scope, stalled = program.norm.scope, 0
         for _ in range(_ROUNDS):

@@ -6,6 +6,7 @@ import pytest
 
 from convexviz.core import arrangements
 from convexviz.core.normalised import NormalisedProgram
+from convexviz.core.normalised_cones import NormalisedCones
 from convexviz.core.solution import Scope
 from convexviz.datasets.base import Draw
 from convexviz.datasets.labelled import toy
@@ -99,3 +100,49 @@ def test_neurons_that_fire_on_a_few_points_take_the_outlier() -> None:
     solution = BlockDescent(tolerance=1e-6).solve(program).require_optimal()
     assert solution.certificate.primal == pytest.approx(0.364149, rel=1e-5)  # grid of 360: 0.365
     assert abs(program.fit(solution.variables)[-1] - data["Y"][-1]) < 0.1
+
+
+def sampled_correlation(X: np.ndarray, r: np.ndarray, count: int = 20000) -> float:
+    """The largest of `r` against the unit outputs of random neurons, at all scales of weights."""
+    rng = np.random.default_rng(5)
+    w = rng.standard_normal((X.shape[1], count)) * 10.0 ** rng.uniform(-9, 9, (X.shape[1], count))
+    hidden = np.maximum(X @ w, 0.0)
+    centred = hidden - hidden.mean(axis=0)
+    lengths = np.linalg.norm(centred, axis=0)
+    on = lengths > 1e-6 * np.linalg.norm(hidden, axis=0)
+    best = float(np.abs(r @ centred[:, on] / lengths[on]).max())
+    return float(np.hypot(best, r.sum() / np.sqrt(len(X))))
+
+
+@pytest.mark.parametrize("delta", [1e-3, 1e-5, 1e-7, 1e-8])
+def test_long_steps_that_no_feature_sees_cost_nothing(delta: float) -> None:
+    """Nearly equal rows of which one is on: the neuron exists, its weights are huge."""
+    X = np.array([[1.0, 0.0], [1.0, delta], [-1.0, 0.5]])
+    only = np.array([True, False, False])
+    gate = np.array([1.0, -2.0 / delta])
+    assert np.array_equal(X @ gate > 0, only)
+    unit = np.array([2.0, -1.0, -1.0]) / np.sqrt(6.0)
+    single = arrangements.Arrangements(gate[:, None], only[:, None], False)
+    program = NormalisedProgram(X, unit, single, 0.1)
+    assert program.beta_max == pytest.approx(1.0, rel=1e-9)
+    assert program.beta_max >= 1.0
+    norm = NormalisedCones(X, single, False)
+    two = np.outer(unit, [0.6, 0.8])
+    assert norm.prove(two).value == pytest.approx(1.0, rel=1e-9)
+
+
+def test_features_of_far_scales_keep_their_bound_true() -> None:
+    rng = np.random.default_rng(1)
+    for scale in (1e-6, 1e-4, 1e4, 1e6):
+        X = rng.standard_normal((5, 3)) * np.array([1.0, scale, 1.0])
+        program = NormalisedProgram(X, np.ones(5), arrangements.enumerate_all(X), 0.1)
+        for r in rng.standard_normal((5, 5)):
+            assert sampled_correlation(X, r) <= program.largest_correlation(r) * (1 + 1e-12)
+
+
+def test_a_feature_that_no_row_sees_changes_nothing() -> None:
+    twice = np.hstack([X, X[:, :1] - X[:, 1:], np.zeros((6, 1))])
+    every = arrangements.enumerate_all(twice)
+    for r in np.random.default_rng(2).standard_normal((10, 6)):
+        wide = NormalisedProgram(twice, Y, every, 0.2).largest_correlation(r)
+        assert wide == pytest.approx(made().largest_correlation(r), rel=1e-9)

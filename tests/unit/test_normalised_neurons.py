@@ -143,3 +143,25 @@ def test_a_column_of_ones_frees_what_its_null_space_frees() -> None:
     hidden = np.maximum(X @ solution.variables[:, 1:4].T, 0.0)  # the ReLU itself
     centred = hidden - hidden.mean(axis=0) + solution.variables[:, 4] / np.sqrt(5)
     np.testing.assert_allclose(centred, program.hidden(solution.variables), atol=1e-9)
+
+
+@pytest.mark.parametrize("delta", [1e-3, 1e-5, 1e-7])
+def test_long_steps_that_no_feature_sees_cost_nothing_with_several_outputs(delta: float) -> None:
+    X = np.array([[1.0, 0.0], [1.0, delta], [-1.0, 0.5], [0.3, -1.0]])
+    norm = NormalisedCones(X, arrangements.enumerate_all(X), False)
+    rng = np.random.default_rng(7)
+    w = rng.standard_normal((2, 20000)) * 10.0 ** rng.uniform(-9, 9, (2, 20000))
+    hidden = np.maximum(X @ w, 0.0)
+    centred = hidden - hidden.mean(axis=0)
+    lengths = np.linalg.norm(centred, axis=0)
+    on = lengths > 1e-6 * np.linalg.norm(hidden, axis=0)
+    unit = centred[:, on] / lengths[on]
+    for G in rng.standard_normal((20, 4, 2)):
+        parts, constant = unit.T @ G, G.sum(axis=0) / 2.0
+        there = max(
+            float(np.linalg.norm(np.stack([p, constant]), 2)) for p in parts[:: len(parts) // 300]
+        )
+        assert there <= norm.prove(G).value * (1 + 1e-9)
+        sizes = np.linalg.norm(parts, axis=1)
+        best = np.stack([parts[sizes.argmax()], constant])
+        assert np.linalg.norm(best, 2) <= norm.prove(G).value * (1 + 1e-9)
