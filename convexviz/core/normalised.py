@@ -11,17 +11,16 @@ it costs nothing and may be what keeps w_i in its cone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.bounds import dual_value
-from convexviz.core.cone_shadow import balanced
-from convexviz.core.cones import Cone, Projection, unit_rows
+from convexviz.core.cones import unit_rows
 from convexviz.core.network import Network
+from convexviz.core.normalised_blocks import Block, Blocks
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Scope
 from convexviz.core.types import Array
@@ -30,105 +29,7 @@ from convexviz.errors import SpecError
 if TYPE_CHECKING:
     import cvxpy as cp
 
-RANK = 1e-9  # of the largest singular value of a pattern's features: smaller ones are null space
-FREE = 1e-7  # what a unit step in the null space costs where a point is looked for, never a bound
 TOLERANCE = 1e-7  # how deep a unit row may be outside a cone; see `violation`
-
-
-class Block:
-    """One pattern's features in coordinates in which they are orthonormal.
-
-    Attributes:
-        features: `[U_i, 1/sqrt(n)]` of `C D_i X = U_i S_i V_i'`, (n, r+1).
-        lift: `[V_i / S_i, N_i / FREE]` (d, r + p), N_i a basis of those directions that `C D_i X`
-            does not see and some row does.
-    """
-
-    def __init__(
-        self,
-        X: Float[np.ndarray, "n d"],
-        pattern: Bool[np.ndarray, " n"],
-        span: Float[np.ndarray, "d k"] | None = None,
-    ) -> None:
-        n = len(X)
-        span = row_space(X) if span is None else span
-        masked = np.where(pattern[:, None], X, 0.0)
-        masked = (masked - masked.mean(axis=0)) @ span
-        wide = n < masked.shape[1]  # else all of Vt is there anyway, and all of U would be (n, n)
-        U, s, Vt = np.linalg.svd(masked, full_matrices=wide)
-        V = span @ Vt.T
-        rank = int((s > RANK * s[0]).sum()) if len(s) and s[0] > 0 else 0
-        self.rank = rank
-        self.features = np.hstack([U[:, :rank], np.full((n, 1), 1.0 / np.sqrt(n))])
-        self._cost = FREE * (float(s[0]) if rank else 1.0)
-        self.lift = np.hstack([V[:, :rank] / s[:rank], V[:, rank:] / self._cost])
-        self.X, self.pattern = X, pattern
-        spread = float(s[0] / s[rank - 1]) if rank else 1.0
-        self._noise = 64 * np.finfo(float).eps * spread
-
-    @cached_property
-    def cone(self) -> Cone:
-        """Where the pattern holds, in the coordinates of `lift`."""
-        rows, kept = unit_rows(self.X @ self.lift)
-        return Cone(rows, np.where(self.pattern[kept], 1.0, -1.0))
-
-    def walls(
-        self, K: Float[np.ndarray, "k d"]
-    ) -> tuple[Float[np.ndarray, "k r"], Float[np.ndarray, "k p"]]:
-        """Unit normals K of the weights' cone: along the features, and in the null space."""
-        lifted = K @ self.lift
-        free = lifted[:, self.rank :] * self._cost
-        return lifted[:, : self.rank], np.where(np.abs(free) > self._noise, free, 0.0)
-
-    def project(self, c: Float[np.ndarray, " r1"]) -> tuple[Array, float]:
-        """A point of the cone near (q, a) as `lift` coordinates and a, and its length."""
-        found = self._nearest(c)
-        return np.append(found.point, c[-1]), float(np.hypot(found.bound, c[-1]))
-
-    def largest(self, c: Float[np.ndarray, " r1"]) -> float:
-        """At least `c'u` for every unit `u = (q, a)` that a neuron of this pattern can have.
-
-        Multipliers of the projection, changed until a step in the null space costs nothing.
-        """
-        found, size = self._nearest(c), float(np.linalg.norm(c[:-1]))
-        if not len(found.rows):
-            return float(np.linalg.norm(c)) * (1.0 + 1e-12)
-        here = np.flatnonzero(np.abs(self.X).max(axis=1) > 0)[found.rows]
-        K = np.where(self.pattern[here], 1.0, -1.0)[:, None] * unit_rows(self.X[here])[0]
-        seen, free = self.walls(K)
-        lengths = np.linalg.norm(K @ self.lift, axis=1)
-        multipliers = balanced(free, found.multipliers / lengths)
-        whole = float(np.linalg.norm(c[:-1] + seen.T @ multipliers))
-        terms = size + float(multipliers @ np.linalg.norm(seen, axis=1))
-        whole += 4 * (self.rank + len(here)) * np.finfo(float).eps * terms
-        return float(np.hypot(min(whole, size), c[-1])) * (1.0 + 1e-12)
-
-    def _nearest(self, c: Float[np.ndarray, " r1"]) -> Projection:
-        start = np.zeros(self.lift.shape[1])
-        start[: self.rank] = c[:-1]
-        return self.cone.project(start)
-
-
-def row_space(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d k"]:
-    """An orthonormal basis of what the rows see, whatever their lengths."""
-    rows, _ = unit_rows(X)
-    _, s, Vt = np.linalg.svd(rows, full_matrices=False)
-    rank = int((s > max(X.shape) * np.finfo(float).eps * s.max(initial=0.0)).sum())
-    return np.eye(X.shape[1]) if rank == X.shape[1] else np.ascontiguousarray(Vt[:rank].T)
-
-
-class Blocks:
-    """Every pattern's block, found when it is asked for and kept."""
-
-    def __init__(self, X: Float[np.ndarray, "n d"], arrangements: Arrangements) -> None:
-        self.X, self.arrangements = X, arrangements
-        self.span = row_space(X)
-        self._known: dict[int, Block] = {}
-
-    def __getitem__(self, i: int) -> Block:
-        if i not in self._known:
-            self._known[i] = Block(self.X, self.arrangements.patterns[:, i], self.span)
-        return self._known[i]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +52,8 @@ class NormalisedProgram(AbstractConvexProgram):
         if not 0 <= self.weight_decay < np.inf:
             raise SpecError(f"weight_decay must be in [0, inf), got {self.weight_decay}")
         if self.blocks is None:
-            object.__setattr__(self, "blocks", Blocks(self.X, self.arrangements))
+            blocks = Blocks(self.X, self.arrangements.patterns)
+            object.__setattr__(self, "blocks", blocks)
 
     @property
     def scope(self) -> Scope:
@@ -178,6 +80,12 @@ class NormalisedProgram(AbstractConvexProgram):
         """Pattern i in orthonormal coordinates; found once."""
         assert self.blocks is not None
         return self.blocks[i]
+
+    def weights(self, i: int, e: Float[np.ndarray, " k1"]) -> Float[np.ndarray, " d"]:
+        """The weights of (coordinates, a) of block i."""
+        assert self.blocks is not None
+        w = self.blocks[i].lifted(e)
+        return np.asarray(self.blocks.back @ (w if self.gated else self.blocks[i].onto_walls(w)))
 
     def outputs(self, variables: Array) -> Float[np.ndarray, "g P n"]:
         """`C D_i X w_i` and `1/sqrt(n) a_i` together, for every group."""
@@ -283,6 +191,6 @@ class NormalisedProgram(AbstractConvexProgram):
         for g, i in np.argwhere(sizes > 1e-12 * sizes.max(initial=0.0)):
             block = self.block(int(i))
             point, _ = block.project(block.features.T @ self.outputs(variables)[g, i])
-            out[g, i, :-1] = block.lift @ point[:-1]
+            out[g, i, :-1] = self.weights(int(i), point)
             out[g, i, -1] = point[-1]
         return out

@@ -15,7 +15,7 @@ from convexviz.core.cone_bound import facet_rows
 from convexviz.core.cone_search import Climbed, ConeSearch, Proved
 from convexviz.core.cone_shadow import shadow
 from convexviz.core.cones import unit_rows
-from convexviz.core.normalised import Block, Blocks
+from convexviz.core.normalised_blocks import Block, Blocks
 from convexviz.core.solution import Scope
 from convexviz.core.types import Array
 
@@ -32,14 +32,11 @@ class NormalisedCones:
         self, X: Float[np.ndarray, "N d"], arrangements: Arrangements, gated: bool
     ) -> None:
         self.X, self.arrangements, self.gated = X, arrangements, gated
-        kept = Blocks(X, arrangements)
-        self.blocks = [kept[i] for i in range(len(arrangements))]
-        self._ways = [None if gated else _way_in(block) for block in self.blocks]
-        self._walls = [
-            self._normals(b, way) for b, way in zip(self.blocks, self._ways, strict=True)
-        ]
-        self.width = kept.span.shape[1] + 1
-        everyone = range(len(self.blocks))
+        self.blocks = Blocks(X, arrangements.patterns)
+        everyone = range(len(arrangements))
+        self.width = self.blocks.X.shape[1] + 1
+        self._ways = [None if gated else _way_in(self.blocks[i]) for i in everyone]
+        self._walls = [self._normals(i) for i in everyone]
         self._search = ConeSearch([self._lifted(i) for i in everyone], self.width)
         shadows = [self._shadow(i) for i in everyone]
         self._proof = ConeSearch([walls for walls, _ in shadows], self.width)
@@ -86,28 +83,35 @@ class NormalisedCones:
         if self.gated or G.shape[1] > 1:
             return self._proof.prove(self.forms(G), known)
         largest = 0.0
-        for block in self.blocks:
+        for i in range(len(self.blocks)):
+            block = self.blocks[i]
             c = block.features.T @ G[:, 0]
             if np.linalg.norm(c) > largest:
                 largest = max(largest, block.largest(c), block.largest(-c))
         return Proved(largest, np.zeros((0, 4)))
 
-    def moved_in(self, i: int, w: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
+    def weights(self, i: int, e: Float[np.ndarray, " k1"]) -> Float[np.ndarray, " d"]:
+        """The weights of (coordinates, a) of block i."""
+        w = self._moved_in(i, self.blocks[i].lifted(e))
+        return np.asarray(self.blocks.back @ (w if self.gated else self.blocks[i].onto_walls(w)))
+
+    def _moved_in(self, i: int, w: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
         """`w` moved into cone i along its null space, where that leads there from everywhere."""
         way = self._ways[i]
         if way is None:
             return w
-        rows, kept = unit_rows(self.X)
+        rows, kept = unit_rows(self.blocks.X)
         sides = np.where(self.arrangements.patterns[kept, i], 1.0, -1.0)
         far = float((-sides * (rows @ w) / (sides * (rows @ way))).max(initial=0.0))
         return w + max(far, 0.0) * (1.0 + 1e-9) * way
 
-    def _normals(self, block: Block, way: Array | None) -> Array:
+    def _normals(self, i: int) -> Array:
         """The inward unit normals of the weights' cone; none where the null space leads in."""
-        if self.gated or way is not None:
-            return np.zeros((0, self.X.shape[1]))
-        rows, kept = unit_rows(self.X)
-        return facet_rows(np.where(block.pattern[kept], 1.0, -1.0)[:, None] * rows)
+        if self.gated or self._ways[i] is not None:
+            return np.zeros((0, self.width - 1))
+        rows, kept = unit_rows(self.blocks.X)
+        pattern = self.arrangements.patterns[kept, i]
+        return facet_rows(np.where(pattern, 1.0, -1.0)[:, None] * rows)
 
     def _lifted(self, i: int) -> Array:
         """Cone i where a step in the null space costs a little: where neurons are looked for."""

@@ -34,14 +34,6 @@ if TYPE_CHECKING:
     import cvxpy as cp
 
 _SOLVED = 1e-6  # of the largest group: below, it is a solver's zero
-_CONSTANT = 1e-10
-_NEAR = 1e-8  # of a unit row to a unit filter: on it
-
-
-def _filter(e: Float[np.ndarray, " d1"], rank: int) -> Float[np.ndarray, " d"]:
-    """The coordinates of w; of a neuron that is a constant, zeros in the place of rounding."""
-    w = e[:-1]
-    return w if np.linalg.norm(w[:rank]) > _CONSTANT * np.linalg.norm(e) else np.zeros_like(w)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,26 +190,13 @@ class NormalisedNeurons(AbstractConvexProgram):
         V: Float[np.ndarray, "m c"],
     ) -> Float[np.ndarray, "m r"]:
         """`variables` of neurons in the coordinates of their patterns."""
-        lifted = [
-            self._on_facets(i, self.norm.blocks[i].lift @ _filter(e, self.norm.blocks[i].rank))
-            for i, e in zip(owner.tolist(), E, strict=True)
-        ]
+        lifted = [self.norm.weights(i, e) for i, e in zip(owner.tolist(), E, strict=True)]
         W = np.array(lifted).reshape(len(E), self.X.shape[1])
         return np.hstack([owner[:, None].astype(np.float64), W, E[:, -1:], V])
 
     @property
     def _numbers(self) -> Int[np.ndarray, " P"]:
         return np.arange(len(self.arrangements))
-
-    def _on_facets(self, i: int, w: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
-        """`w` moved by its rounding, so that rows that it is next to are hit: coordinates of a null
-        space are long, and lose digits."""
-        w = self.norm.moved_in(i, w)
-        rows, _ = unit_rows(self.X)
-        near = rows[np.abs(rows @ w) <= _NEAR * np.linalg.norm(w)]
-        if self.norm.gated or not len(near):
-            return w
-        return np.asarray(w - np.linalg.pinv(near, rcond=1e-6) @ (near @ w))
 
     def _groups(self) -> Iterator[tuple[int, float, str]]:
         signs = ((1.0, "Z"),) if self.norm.gated else ((1.0, "w"), (-1.0, "z"))

@@ -60,12 +60,13 @@ class BlockDescent(AbstractSolver):
         on_iteration: OnIteration = silent,
     ) -> list[Solution]:
         """A solution for each weight decay, in the order given, each started at the one before."""
-        small, units = _in_units(program)
-        if units != (1.0, 1.0):
-            report = scaled_reports(on_iteration, units[1] ** 2)
-            betas = [float(weight_decay) / units[1] for weight_decay in weight_decays]
+        unit = power_of_two(program.y[:, None])
+        if not _LEAST <= unit <= 1.0 / _LEAST:  # Clarabel's tolerances are absolute
+            report = scaled_reports(on_iteration, unit**2)
+            betas = [float(weight_decay) / unit for weight_decay in weight_decays]
+            small = replace(program, y=program.y / unit, weight_decay=program.weight_decay / unit)
             found = self.path(small, betas, on_iteration=report)
-            return [_back(solution, units) for solution in found]
+            return [_scaled(solution, unit) for solution in found]
         solutions: list[Solution] = []
         start: _Point | None = None
         for weight_decay in weight_decays:
@@ -108,31 +109,12 @@ class BlockDescent(AbstractSolver):
         return point, Solution(best[0], best[1], status, "BlockDescent", trace)
 
 
-def _in_units(program: NormalisedProgram) -> tuple[NormalisedProgram, tuple[float, float]]:
-    """The same program with X and y about 1, and their units, powers of two; Clarabel's
-    tolerances are absolute. As it is where they are about 1 already.
-    """
-    units = (power_of_two(program.X), power_of_two(program.y[:, None]))
-    if all(_LEAST <= unit <= 1.0 / _LEAST for unit in units):
-        return program, (1.0, 1.0)
-    small = replace(
-        program,
-        X=program.X / units[0],
-        y=program.y / units[1],
-        weight_decay=program.weight_decay / units[1],
-        blocks=None,
-    )
-    return small, units
-
-
-def _back(solution: Solution, units: tuple[float, float]) -> Solution:
-    """The solution in the units of the data."""
-    x, y = units
-    variables = solution.variables * y
-    variables[..., :-1] /= x
+def _scaled(solution: Solution, unit: float) -> Solution:
+    """The solution for targets and weight decay `unit` times as large."""
     found = solution.certificate
-    certificate = Certificate(y**2 * found.primal, y**2 * found.dual, found.scope)
-    trace = tuple(scaled_progress(progress, y**2) for progress in solution.objectives)
+    certificate = Certificate(unit**2 * found.primal, unit**2 * found.dual, found.scope)
+    trace = tuple(scaled_progress(progress, unit**2) for progress in solution.objectives)
+    variables = solution.variables * unit
     return replace(solution, variables=variables, certificate=certificate, objectives=trace)
 
 
@@ -162,12 +144,20 @@ class _Point:
         chosen = Arrangements(
             program.arrangements.gates[:, index], program.arrangements.patterns[:, index], False
         )
-        small = replace(program, arrangements=chosen, weight_decay=self.beta, blocks=None)
+        assert program.blocks is not None
+        small = replace(
+            program,
+            X=program.blocks.X,
+            arrangements=chosen,
+            weight_decay=self.beta,
+            blocks=None,
+        )
         problem = small.to_cvxpy()
         clarabel(problem, _SHARPER)
         found = small.from_cvxpy(problem)
-        out = np.zeros((*found.shape[:-2], len(program.arrangements), found.shape[-1]))
-        out[..., index, :] = found
+        out = np.zeros((*found.shape[:-2], len(program.arrangements), program.X.shape[1] + 1))
+        out[..., index, :-1] = found[..., :-1] @ program.blocks.back.T
+        out[..., index, -1] = found[..., -1]
         return out
 
     def called(self, residual: Array) -> bool:
@@ -217,7 +207,7 @@ class _Point:
         program = self.program
         out = np.zeros((len(program.signs), len(program.arrangements), program.X.shape[1] + 1))
         for (g, i), full in self.groups.items():
-            out[g, i, :-1] = program.block(i).lift @ full[:-1]
+            out[g, i, :-1] = program.weights(i, full)
             out[g, i, -1] = full[-1]
         return out[0] if program.gated else out
 

@@ -146,3 +146,18 @@ def test_a_feature_that_no_row_sees_changes_nothing() -> None:
     for r in np.random.default_rng(2).standard_normal((10, 6)):
         wide = NormalisedProgram(twice, Y, every, 0.2).largest_correlation(r)
         assert wide == pytest.approx(made().largest_correlation(r), rel=1e-9)
+
+
+def test_scales_of_features_change_nothing() -> None:
+    """Invertible maps of the features leave every output of the layer as it was."""
+    for seed in (0, 1):
+        rng = np.random.default_rng(seed)
+        A, y = rng.standard_normal((6, 3)), rng.standard_normal(6)
+        found = []
+        for scales in ([1.0, 1.0, 1.0], [1.0, 1e5, 1e-3], [1e100, 1e-100, 1.0]):
+            data = A * np.array(scales)
+            program = NormalisedProgram(data, y, arrangements.enumerate_all(data), 0.1)
+            program = program.with_weight_decay(0.1 * program.beta_max)
+            solution = BlockDescent(tolerance=1e-7).solve(program).require_optimal()
+            found.append(solution.certificate.primal)
+        np.testing.assert_allclose(found, found[0], rtol=2e-7)

@@ -134,9 +134,11 @@ def test_a_column_of_ones_frees_what_its_null_space_frees() -> None:
     whole = [i for i, p in enumerate(norm.arrangements.patterns.T) if p.all()]
     assert len(whole) == 1
     assert not len(norm.normals(whole[0]))
-    away = norm.moved_in(whole[0], np.array([1.0, -2.0, -50.0]))
+    block, outside = norm.blocks[whole[0]], np.array([1.0, -2.0, -50.0])
+    hidden = X @ outside
+    seen = block.features[:, :-1].T @ hidden
+    away = norm.weights(whole[0], np.pad(seen, (0, norm.width - len(seen))))
     assert (X @ away >= 0).all()
-    hidden = X @ np.array([1.0, -2.0, 0.0])
     np.testing.assert_allclose(X @ away - (X @ away).mean(), hidden - hidden.mean(), atol=1e-12)
     program = NormalisedNeurons(X, rng.standard_normal((5, 2)), 0.1, norm)
     solution = NormalisedColumns(tolerance=1e-7).solve(program).require_optimal()
