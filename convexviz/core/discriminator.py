@@ -11,7 +11,7 @@ ICLR 2022.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -21,13 +21,18 @@ KINDS = ("linear", "quadratic", "polynomial", "relu")
 
 @dataclass(frozen=True, slots=True)
 class Discriminator:
-    """The activation `a t^2 + b t + c`, or ReLU; with `bias` it sees a constant column as well."""
+    """The activation `a t^2 + b t + c`, or ReLU; with `bias` it sees a constant column as well.
+
+    Attributes:
+        constant: what stands in that column: 1, but for games whose samples were rescaled.
+    """
 
     kind: str
     a: float = 0.09
     b: float = 0.5
     c: float = 0.47
     bias: bool = False
+    constant: float = 1.0
 
     @property
     def coefficients(self) -> tuple[float, float, float]:
@@ -46,7 +51,14 @@ class Discriminator:
 
     def sees(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n _"]:
         """The samples as the discriminator gets them."""
-        return np.hstack([X, np.ones((len(X), 1))]) if self.bias else X
+        return np.hstack([X, np.full((len(X), 1), self.constant)]) if self.bias else X
+
+    def rescaled(self, size: float) -> Discriminator:
+        """The same discriminator of samples over `size`: its F is this one's over size^2, or over
+        size where it is linear or ReLU.
+        """
+        b, c = self.b / size, self.c / size / size
+        return replace(self, b=b, c=c, constant=self.constant / size)
 
     def totals(
         self, X: Float[np.ndarray, "n d"], U: Float[np.ndarray, "K _"]

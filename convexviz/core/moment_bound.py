@@ -58,7 +58,7 @@ class _Reply:
         a, b, c = discriminator.coefficients
         d = X.shape[1]
         U, v = neurons.directions, neurons.weights
-        own, ones = U[:, :d], U[:, d:].sum(axis=1)  # the constant's weight, or 0
+        own, ones = U[:, :d], discriminator.constant * U[:, d:].sum(axis=1)  # of the constant, or 0
         constants = n_generated * (a * np.square(ones) + b * ones + c)
         totals = discriminator.totals(X, U)
         self.gain = float(v @ (totals - constants)) - beta * float(np.abs(v).sum())

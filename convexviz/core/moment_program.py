@@ -76,10 +76,11 @@ def _discriminator(game: GameProgram, total: Any, second: Any) -> list[Any]:
     gap_sum = seen.sum(axis=0)[: X.shape[1]] - total
     gap_second = X.T @ X - second
     if game.discriminator.bias:
-        column = cp.reshape(gap_sum, (X.shape[1], 1), order="C")
-        number = np.array([[float(len(X) - n)]])
-        gap_second = cp.bmat([[gap_second, column], [column.T, number]])
-        gap_sum = cp.hstack([gap_sum, float(len(X) - n)])
+        constant = game.discriminator.constant
+        column = constant * cp.reshape(gap_sum, (X.shape[1], 1), order="C")
+        number = constant * float(len(X) - n)
+        gap_second = cp.bmat([[gap_second, column], [column.T, np.array([[constant * number]])]])
+        gap_sum = cp.hstack([gap_sum, number])
     if game.discriminator.kind == "linear":
         return [cp.norm(gap_sum) <= beta]
     size = seen.shape[1]
@@ -188,16 +189,18 @@ def _along_the_gap(game: GameProgram, solved: cp.Problem) -> list[tuple[np.ndarr
     total = next(v.value for v in solved.variables() if v.name() == "sum")
     gap = game.X.sum(axis=0) - total
     if game.discriminator.bias:
-        gap = np.append(gap, float(len(game.X) - game.n_generated))
+        gap = np.append(gap, game.discriminator.constant * (len(game.X) - game.n_generated))
     length = float(np.linalg.norm(gap))
-    if length == 0.0:
+    if length == 0.0 or solved.constraints[-1].dual_value is None:
         return []
     return [(gap / length, float(np.ravel(solved.constraints[-1].dual_value)[0]))]
 
 
 def _multiplier(constraint: Any) -> np.ndarray:
+    if constraint.dual_value is None:  # the solver gave up
+        return np.zeros(constraint.shape)
     value = np.asarray(constraint.dual_value, dtype=float)
-    return (value + value.T) / 2
+    return (value + value.T) / 2 if np.isfinite(value).all() else np.zeros(value.shape)
 
 
 def _eigenpairs(P: Float[np.ndarray, "s s"]) -> list[tuple[np.ndarray, float]]:

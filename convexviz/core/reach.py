@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+STILL = 1e-14  # of the start's length
 RANK = 1e-10  # of the largest singular value; below it a direction of Z is rounding
 
 
@@ -58,8 +59,11 @@ class Reach:
         return self.latent_basis @ (C / self.singular[:, None])
 
     def penalty(self, C: Float[np.ndarray, "r d"]) -> float:
-        """R_g."""
-        return float(self.price @ np.square(C - self.start).sum(axis=1)) + self.beyond
+        """R_g; coordinates that differ from the start's by rounding have not moved."""
+        moved = C - self.start
+        if np.linalg.norm(moved) <= STILL * np.linalg.norm(self.start):
+            return self.beyond
+        return float(self.price @ np.square(moved).sum(axis=1)) + self.beyond
 
 
 def free(n: int, d: int, start: Float[np.ndarray, "n d"] | None = None) -> Reach:

@@ -20,6 +20,7 @@ from convexviz.core.solution import Certificate, Scope, Solution, Status
 from convexviz.errors import IncompatibleSolver
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
 from convexviz.solvers.game_closed import finished, none_allowed
+from convexviz.solvers.game_repair import pulled
 from convexviz.solvers.relu_critic import Measure, apportioned, pieces, shortest
 from convexviz.solvers.relu_polish import Extremes, Polish
 from convexviz.solvers.relu_transport import Plan, can_plan, plan
@@ -77,7 +78,7 @@ class ReluGame(AbstractSolver):
             certificate = Certificate(best[0], min(bound, best[0]), Scope.GAN_GAME)
             if monitor.record(certificate):
                 break
-        C = best[1] if best[1] is not None else _pulled(program)
+        C = best[1] if best[1] is not None else pulled(program, program.reach.start)
         variables = program.pack(program.reach.samples(C), neurons)
         certificate = program.certify(variables)
         if not np.isfinite(certificate.primal) and not monitor.cancelled:
@@ -220,18 +221,3 @@ def _as_moments_would(program: GameProgram) -> Iterator[np.ndarray]:
         )
         solution = MomentSDP(1e-4).solve(other)
         yield reach.coordinates(other.samples(solution.variables))
-
-
-def _pulled(program: GameProgram) -> np.ndarray:
-    """The start mixed with the real samples just so far that F is proved to be within beta."""
-    reach = program.reach
-    start, real = reach.start, reach.coordinates(cycled(program.X, program.n_generated))
-    low, high = 0.0, 1.0
-    for _ in range(30):
-        middle = 0.5 * (low + high)
-        G = reach.samples(start + middle * (real - start))
-        if program.discriminator.value(program.X, G) <= program.weight_decay:
-            high = middle
-        else:
-            low = middle
-    return start + high * (real - start)

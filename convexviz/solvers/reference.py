@@ -69,6 +69,10 @@ def clarabel(problem: cp.Problem, tolerance: float) -> bool:
                 optimal = problem.status == "optimal"
             except cp.SolverError:
                 optimal = False
+            except BaseException as error:
+                if type(error).__name__ != "PanicException":  # Rust's, which no class here names
+                    raise
+                optimal = False
     for variable in problem.variables():
         value = variable.value
         if value is None or not np.isfinite(value).all():

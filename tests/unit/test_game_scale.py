@@ -1,0 +1,91 @@
+"""Games over moments do not depend on units, nor on how little beta is beside F(0)."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import convexviz
+from convexviz.core import reach
+from convexviz.core.discriminator import Discriminator
+from convexviz.core.game import GameProgram
+from convexviz.core.solution import Solution
+from convexviz.solvers import game_choose, game_exact
+
+RNG = np.random.default_rng(3)
+X, G0 = RNG.standard_normal((8, 2)) + 0.5, 0.5 * RNG.standard_normal((8, 2))
+Z = np.hstack([RNG.standard_normal((8, 5)), np.ones((8, 1))])
+SCALES = [1e-30, 1e-8, 1e8, 1e30]
+
+
+def played(kind: str, size: float, *, moved: bool, bias: bool, linear: bool) -> Solution:
+    """The same game in other units: the samples, the constant and the activation are rescaled."""
+    start = size * G0 if moved else None
+    critic = Discriminator(kind, bias=bias).rescaled(1 / size)
+    way = reach.linear(Z, 2, start=start) if linear else reach.free(8, 2, start)
+    beta = 0.9 * size if kind == "linear" else 0.9 * size**2
+    game = GameProgram(size * X, 8, way, critic, beta)
+    return game_choose.choose(game, 1e-6).solve(game)
+
+
+@pytest.mark.parametrize("kind", ["linear", "quadratic", "polynomial"])
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("way", ["free", "linear", "bias"])
+def test_value_and_bound_are_those_of_any_other_unit(kind: str, moved: bool, way: str) -> None:
+    how = {"moved": moved, "bias": way == "bias", "linear": way == "linear"}
+    one = played(kind, 1.0, **how).certificate
+    assert one.relative_gap < 1e-6
+    for size in SCALES:
+        other = played(kind, size, **how).certificate
+        assert other.primal == pytest.approx(size**2 * one.primal, rel=1e-6)
+        assert other.dual == pytest.approx(size**2 * one.dual, rel=1e-6)
+        assert other.dual <= other.primal
+
+
+@pytest.mark.parametrize("kind", ["quadratic", "polynomial"])
+@pytest.mark.parametrize("penalty", ["samples", "displacement"])
+def test_a_beta_of_next_to_nothing_still_has_its_value(kind: str, penalty: str) -> None:
+    """What is matched exactly is known; the value of every smaller beta is below it."""
+    for size in (1.0, 1e8):
+        data = {"X": size * X, "Z": Z, "G0": size * G0}
+        result = convexviz.solve(
+            "wgan", data=data, discriminator=kind, penalty=penalty, weight_decay=1e-10
+        )
+        game = GameProgram(
+            size * X, 8, reach.free(8, 2, size * G0 if penalty == "displacement" else None),
+            Discriminator(kind), 0.0,
+        )  # fmt: skip
+        exact = game_exact.exactly(game)
+        assert exact is not None
+        assert game.discriminator.value(size * X, exact) <= 1e-13 * game.scale
+        assert result.certificate.primal == pytest.approx(game.reach.penalty(exact), rel=1e-6)
+        assert result.certificate.dual <= result.certificate.primal
+
+
+def test_with_too_few_samples_for_the_best_moments_real_ones_are_allowed() -> None:
+    """Five samples of five columns: there is no room beside the start and the sum."""
+    rng = np.random.default_rng(4)
+    data = {"X": rng.standard_normal((5, 5)), "Z": np.ones((5, 1))}
+    data["G0"] = 0.5 * rng.standard_normal((5, 5))
+    result = convexviz.solve(
+        "wgan", data=data, discriminator="quadratic", bias=True, penalty="displacement",
+        weight_decay=0.9,
+    )  # fmt: skip
+    assert result.scalars["violation"] <= 0.9e-9
+    away = float(np.square(data["X"] - data["G0"]).sum())
+    assert 0 < result.certificate.dual <= result.certificate.primal <= away
+
+
+@pytest.mark.parametrize("critic", ["linear", "polynomial", "relu"])
+def test_a_repaired_value_is_never_below_a_linear_generators(critic: str) -> None:
+    """Without a constant latent, moments cost a linear generator more than a free one."""
+    rng = np.random.default_rng(0)
+    data = {"X": rng.standard_normal((6, 1)) + 1, "Z": rng.standard_normal((6, 4))}
+    fields: dict[str, Any] = {
+        "data": data, "discriminator": critic, "generator": "linear", "weight_decay": 0.6,
+    }  # fmt: skip
+    bound = convexviz.solve("wgan", **fields).certificate.dual
+    run = convexviz.descend("wgan", **fields, width=4, steps=40, seeds=2)
+    known = np.isfinite(run.objectives)
+    assert known.any() or critic != "linear"
+    assert run.objectives[known].min(initial=np.inf) >= bound * (1 - 1e-6)
