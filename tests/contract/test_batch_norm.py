@@ -65,6 +65,9 @@ GOLDEN: dict[str, tuple[Any, Any, dict[str, Any], float]] = {
         E * [3, 1, 0.2], YE, {"weight_decay": 0.2, "n_directions": 3}, 0.980585492,
     ),
     "F1 after the ReLU": (F1, YF, {"weight_decay": 0.2, "position": "after"}, 0.428970348),
+    "F1, features of any scale": (
+        F1 * [1e50, 1e-50], YF, {"weight_decay": 0.2, "position": "after"}, 0.428970348,
+    ),
     "G1 deep": (DEEP, [1, 2, -1, 0.5, -2], {"weight_decay": 0.4, "hidden_layers": 2}, 1.650942330),
     "G1 deeper": (
         DEEP, [1, 2, -1, 0.5, -2], {"weight_decay": 0.4, "hidden_layers": 4}, 1.650942330,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from convexviz.architectures.base import rng_of
 from convexviz.architectures.batch_norm.build import Setting
 from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.core import arrangements
 from convexviz.core.arrangements import Arrangements
+from convexviz.core.normalised_blocks import orthonormal
 from convexviz.errors import SpecError
 
 MAX_PATTERNS = 20_000  # about what the exact certificate visits in a minute
@@ -40,7 +42,11 @@ def patterns_for(spec: Spec, at: Setting) -> Arrangements:
             f"{len(rows):,} rows of {rows.shape[1]} values have up to {shown}; "
             "use arrangements='sampled' or fewer n_directions"
         )
-    return arrangements.enumerate_all(rows)
+    if spec.position == "before":
+        return arrangements.enumerate_all(rows)
+    back = orthonormal(rows)  # patterns do not depend on the scales of features
+    found = arrangements.enumerate_all(rows @ back)
+    return replace(found, gates=back @ found.gates)
 
 
 def are_few(at: Setting) -> bool:
