@@ -105,9 +105,11 @@ def segments(ends: Pairs, role: str = "ink2", **more: Any) -> Layer:
     return Layer({"type": "segments", "segments": _plain(ends), "role": role, **more})
 
 
-def labels(words: Sequence[tuple[Sequence[float], str, str]]) -> Layer:
+def labels(words: Sequence[tuple[Sequence[float], str, str]], align: str = "center") -> Layer:
     """Words at places: (place, words, role) each; drawn above the points."""
-    found = [{"at": _plain(at), "words": text, "role": role} for at, text, role in words]
+    found = [
+        {"at": _plain(at), "words": text, "role": role, "align": align} for at, text, role in words
+    ]
     return Layer({"type": "labels", "labels": found})
 
 

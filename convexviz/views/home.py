@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from convexviz import architectures, datasets
 from convexviz.architectures import story
+from convexviz.architectures.spec import params
 from convexviz.core.solution import Scope
 from convexviz.errors import StoreError
 from convexviz.experiments import precomputed
@@ -106,7 +107,7 @@ def _payload(names: tuple[str, ...], _results: Sequence[Stored]) -> bytes:
         arrays["thumbs"] = np.stack([thumbnail(each.result) for each in _results])
     meta["cards"] = [_card(name) for name in architectures.registry()]
     meta["names"] = _one_of([card["title"] for card in meta["cards"]])
-    meta["results"] = [_row(each) for each in _results]
+    meta["results"] = [_row(each, apart(each.result, _results)) for each in _results]
     return pack(meta, **arrays)
 
 
@@ -125,11 +126,35 @@ def _one_of(titles: Sequence[str]) -> str:
     return f"{', '.join(titles[:-1])}, or {titles[-1]}."
 
 
-def _row(each: Stored) -> dict[str, Any]:
+def apart(result: Result, shown: Sequence[Stored]) -> str:
+    """What tells it from another result of the same data and weight decay, or nothing."""
+    fields = params(architectures.get(result.architecture).spec)
+    for each in shown:
+        other = each.result
+        alike = ("dataset", "weight_decay")
+        if other.architecture != result.architecture or other is result:
+            continue
+        if any(other.spec[name] != result.spec[name] for name in alike):
+            continue
+        for name, field in fields.items():
+            value = result.spec[name]
+            if name == "tolerance" or other.spec[name] == value:
+                continue
+            if field.param.choices:
+                words = f"{field.title_of(value)} {field.param.label}"
+                return words if words.startswith("ReLU") else words[:1].lower() + words[1:]
+            return f"{field.param.label} = {value}" if value != field.default else ""
+    return ""
+
+
+def _row(each: Stored, apart_by: str) -> dict[str, Any]:
     result = each.result
     scalars = result.scalars
     n = scalars["n_neurons"]
-    more = ["1 neuron" if n == 1 else f"{written.count(n)} neurons"]
+    kind, neurons = apart_by.removesuffix("neurons"), "neuron" if n == 1 else "neurons"
+    more = [f"{written.count(n)} {kind if kind != apart_by else ''}{neurons}"]
+    if kind == apart_by and apart_by:
+        more.insert(0, apart_by)
     if np.isfinite(scalars.get("psnr_denoised", np.nan)):
         more.append(written.decibels(scalars["psnr_denoised"]))
     known = datasets.registry().get(str(result.spec.get("dataset")))

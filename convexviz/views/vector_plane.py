@@ -169,8 +169,8 @@ def _fan(result: Result, reach: float) -> tuple[Layer, ...]:
         return found
     tips = U / np.linalg.norm(U, axis=1)[:, None]
     tips = tips * (LONGEST * radius * lengths / lengths.max())[:, None]
-    label = ((radius * 0.76, radius * 0.8), "β, the limit", "bound")
-    return (*found, _arrows(result, tips), layers.labels([label]))
+    label = ((radius * 0.74, radius * 0.82), "β, the limit", "bound")
+    return (*found, _arrows(result, tips), layers.labels([label], align="left"))
 
 
 def pull(result: Result, directions: Float[np.ndarray, "k d"]) -> Float[np.ndarray, " k"]:

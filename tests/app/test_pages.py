@@ -29,6 +29,8 @@ def test_the_start_page_lists_every_architecture_and_every_stored_result(clerk: 
     assert [row["gap"] for row in header["results"]] == [
         each.result.certificate.relative_gap for each in stored
     ]
+    told = [(row["title"], row["more"]) for row in header["results"]]
+    assert len(set(told)) == len(told)  # nobody has to guess which is which
     assert len(stored) >= len(list(architectures.registry()))
     assert clerk.asked == []
 
