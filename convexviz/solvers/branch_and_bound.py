@@ -32,9 +32,9 @@ from convexviz.solvers.branch_and_bound_tree import Sphere
 from convexviz.solvers.robust_dual import RobustDual, raw_recipe
 
 _EXCESS = 0.25  # times the tolerance: so close to the largest correlation known, cutting ends
-_SLOW = 0.7  # the part of the excess that is left, after doubling the time, that ends the search
-_FIRST_LOOK = 1.0  # seconds before that is asked
-_RETRAIN_UNTIL = 0.8  # of the time; the rest cuts boxes for the best residual
+_SLOW = 0.7  # the part of the excess that is left, after doubling the work, that ends the search
+_FIRST_LOOK = 100  # sums over all rows before that is asked
+_RETRAIN_UNTIL = 0.9  # of the time, rounds as long as the last one end; then boxes are cut
 _CUTS_A_ROUND = 6
 _BELOW = 0.95  # of the weight decay: a box that is better needs no more work
 _REPORT_SECONDS = 0.2
@@ -56,8 +56,9 @@ class BranchAndBound:
     """Proves a lower bound on the optimum of a `NeuronProgram`, from a trained network.
 
     Anytime: the bound only rises, and `on_iteration` sees each verified value; it may raise
-    Cancelled. Stops at a verified relative gap of `tolerance`, or after `max_seconds`. The same
-    inputs give the same boxes, but for where time runs out.
+    Cancelled. Stops at a verified relative gap of `tolerance`, or after `max_seconds`. How the
+    search goes on is decided by work, not by time; where it ends, and how many of its bounds are
+    verified and reported before, is decided by `clock`.
     """
 
     tolerance: float = 1e-4
@@ -184,7 +185,8 @@ class _Run:
         robust = RobustDual(self.problem, self.neurons)
         sphere, target = yield from (self._afresh() if self.known is None else self._again(robust))
         best, best_target = target.offer(sphere), target
-        while self.seconds < _RETRAIN_UNTIL * self.max_seconds:
+        before, last = self.seconds, 0.0
+        while self.seconds + last < _RETRAIN_UNTIL * self.max_seconds:
             value, direction, sign = sphere.ascent()
             if value > target.limit * (1 + 1e-4):
                 robust.add(direction, sign)
@@ -205,6 +207,7 @@ class _Run:
             if value > best:
                 best, best_target = value, target
                 robust.keep()
+            before, last = self.seconds, self.seconds - before
         sphere.enough = _BELOW * best_target.limit
         if target is not best_target:
             yield from sphere.replace(best_target.r)
@@ -233,20 +236,21 @@ class _Run:
 
     def _raw(self, sphere: Sphere, target: _Target) -> Iterator[None]:
         """Cut boxes for the network's own residual for as long as that pays."""
-        history: list[tuple[float, float]] = []
+        history: list[tuple[int, float]] = []
         known = max(target.limit, target.correlation(self.neurons))
         sphere.enough = known
         while True:
             target.offer(sphere)
             yield
-            now, excess = self.seconds, sphere.bound / known - 1
+            now, excess = sphere.work, sphere.bound / known - 1
             history.append((now, excess))
             # Above the weight decay M(r) is the network's fault: another residual is better.
             if excess <= max(_EXCESS * self.monitor.tolerance, 0.02 * (known / target.limit - 1)):
                 return
             earlier = [e for at, e in history if at <= now / 2]
             slow = earlier and excess > _SLOW * earlier[-1]
-            if slow and excess > 0.05 and now > _FIRST_LOOK and sphere.is_narrow:
+            looked = now > _FIRST_LOOK * len(self.problem.y)
+            if slow and excess > 0.05 and looked and sphere.is_narrow:
                 return
             known = max(known, sphere.ascent()[0])
             sphere.enough = known

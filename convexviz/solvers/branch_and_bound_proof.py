@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from convexviz.core.proof import Proof, packed
 from convexviz.core.types import Array
-from convexviz.solvers.branch_and_bound_tree import Box, Sphere
+from convexviz.solvers.branch_and_bound_tree import Sphere
+from convexviz.solvers.branch_and_bound_tuning import Box
 
 
 @dataclass(frozen=True, slots=True, eq=False)

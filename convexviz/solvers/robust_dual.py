@@ -21,11 +21,13 @@ from convexviz.core.proof import Balanced, blur_parts
 from convexviz.core.proof_rows import blurred_activation
 from convexviz.core.types import Array
 from convexviz.solvers.branch_and_bound_proof import Recipe, blurred
-from convexviz.solvers.branch_and_bound_tree import Box, Sphere
+from convexviz.solvers.branch_and_bound_tree import Sphere
+from convexviz.solvers.branch_and_bound_tuning import Box
 
 _STEPS = 60
+_FLAT = 1e-6  # of the value: so little promised by a step ends the training
 _NOTHING = 1e-100  # shorter neurons add nothing to outputs of about 1
-_NEW = 0.3  # of the new weights; the rest is of the best ones
+_NEW = 0.5  # of the new weights; the rest is of the best ones
 _TRACE = 1e-4  # of all weight: atoms below it are left out
 _BAD = 0.95  # boxes are left alone once their bound is below so much of the weight decay
 
@@ -151,7 +153,7 @@ def train(
         H[np.diag_indices(len(w))] += 1e-7 * np.trace(H) / len(w) + 1e-300
         step = descend_above(H, gradient, w, 2000)
         slope = float(gradient @ step)
-        if not -slope >= 1e-8 * value:
+        if not -slope >= _FLAT * value:
             break
         length = 1.0
         while length > 1e-6:
