@@ -23,8 +23,9 @@ def nearest_table(
     factors: tuple[Float[np.ndarray, "q d"], Float[np.ndarray, " r"]],
     real: Float[np.ndarray, "n d"],
     latents: Float[np.ndarray, "s t k"],
-) -> Float[np.ndarray, "s k t"]:
-    """Distance from each generated image to the nearest real one, with 1, ..., k directions kept.
+) -> tuple[Float[np.ndarray, "s k t"], NDArray[np.intp]]:
+    """Distance from each generated image to the nearest real one, with 1, ..., k directions kept,
+    and which that is.
 
     `factors`: directions as rows, and the squared singular values of `real`, at least k + 1; beta
     is the square after those that are kept. Both sides are compared in the directions, where the
@@ -36,13 +37,15 @@ def nearest_table(
     inner = V[:k] @ V[:k].T  # eight bits a pixel: not quite the identity
     own = np.square(real).sum(1)
     found = np.empty((sets, k, count))
+    which = np.empty((sets, k, count), dtype=np.intp)
     for kept in range(1, k + 1):
         gains = np.sqrt(np.maximum(squares[:kept] - squares[kept], 0.0) / len(real))
         made = (latents[:, :, :kept] * gains).reshape(-1, kept)
         size = np.einsum("ij,jk,ik->i", made, inner[:kept, :kept], made)
         apart = size[:, None] + own - 2 * made @ codes[:, :kept].T
         found[:, kept - 1] = np.sqrt(np.maximum(apart.min(axis=1), 0.0)).reshape(sets, count)
-    return found
+        which[:, kept - 1] = apart.argmin(axis=1).reshape(sets, count)
+    return found, which
 
 
 def hundredths(values: NDArray[np.float64]) -> NDArray[np.uint16]:

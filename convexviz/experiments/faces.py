@@ -43,7 +43,7 @@ def learn(images: NDArray[np.uint8], people: Sequence[str]) -> dict[str, NDArray
     return {
         **stored,
         "latents": np.round(latents / STEP).astype(np.int8),
-        "nearest": hundredths(nearest_table(_factors(stored), real, latents)),
+        "nearest": hundredths(nearest_table(_factors(stored), real, latents)[0]),
         "held_out": nearest(unseen, real)[0].astype(np.float32),
         **progressive(train),
     }

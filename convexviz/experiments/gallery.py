@@ -46,7 +46,8 @@ class Gallery:
         latents: (sets, EACH, k).
         nearest: (sets, k, EACH) hundredths; distances in [0, 1] to the nearest real image.
         held_out: distances of images that nothing was learned from.
-        real, where: the images themselves, and which is nearest; None where they do not ship.
+        real, which: the images themselves, centred, and the number of the nearest, as `nearest`;
+            None where they do not ship.
         stages: (words, (h, w, channels) uint8) of the progressive generator; none for tiny images.
         note: what its stages prove, or what was measured, in a sentence or two.
         warp: how texture and shape make a picture; None where the sum is the picture.
@@ -65,6 +66,7 @@ class Gallery:
     real: Array | None
     stages: tuple[tuple[str, NDArray[np.uint8]], ...]
     note: str
+    which: NDArray[np.intp] | None = None
     warp: Warp | None = None
 
     @property
@@ -121,7 +123,7 @@ def of(name: str, found: Portraits, seed: int = 0) -> Gallery:
     rng = np.random.default_rng(seed)
     latents = STEP * np.clip(np.round(rng.standard_normal((SETS, EACH, k)) / STEP), -127, 127)
     V = stored["directions"][: k + 1] * stored["scale"][: k + 1, None]
-    nearest = likeness.nearest_table((V, squares), found.X, latents)
+    nearest, which = likeness.nearest_table((V, squares), found.X, latents)
     unseen = likeness.nearest(found.held_out, found.X)[0] if len(found.held_out) else np.zeros(0)
     stages, note = _progressive(images, min(OPENING["faces"], k))
     return Gallery(
@@ -136,6 +138,7 @@ def of(name: str, found: Portraits, seed: int = 0) -> Gallery:
         nearest=likeness.hundredths(nearest),
         held_out=unseen,
         real=found.X,
+        which=which,
         stages=stages,
         note=note,
     )

@@ -18,6 +18,7 @@ from convexviz.core.ridges import TURN, on_circle, ridge_sum
 
 ATOMS, PER_ATOM = 120, 2
 NEGLIGIBLE = 1e-9
+ROOM = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1.0)  # of the largest height; zero does at the last
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +31,11 @@ class Measure:
 
 
 def shortest(X: Float[np.ndarray, "n 2"], beta: float, atoms: int = ATOMS) -> Measure:
-    """The linear program on a grid of angles, by the dual simplex method (some 50 ms)."""
+    """The linear program on a grid of angles, by the dual simplex method (some 50 ms).
+
+    Where beta is less than the grid can match, it is solved for the least that it can; what its
+    neurons prove holds for any beta.
+    """
     from scipy.optimize import linprog
 
     angles = np.arange(atoms) * TURN / atoms
@@ -38,12 +43,16 @@ def shortest(X: Float[np.ndarray, "n 2"], beta: float, atoms: int = ATOMS) -> Me
     directions = on_circle(seen)
     heights = ridge_sum(X, np.ones(len(X)), directions)
     K = np.maximum(np.cos(seen[:, None] - angles[None]), 0.0)
-    solved = linprog(
-        np.ones(atoms),
-        A_ub=np.vstack([K, -K]),
-        b_ub=np.concatenate([heights + beta, beta - heights]),
-        method="highs-ds",
-    )
+    for more in ROOM:
+        room = beta + more * float(heights.max())
+        solved = linprog(
+            np.ones(atoms),
+            A_ub=np.vstack([K, -K]),
+            b_ub=np.concatenate([heights + room, room - heights]),
+            method="highs-ds",
+        )
+        if solved.x is not None:
+            break
     lengths, multipliers = solved.x, -solved.ineqlin.marginals
     weights = multipliers[len(seen) :] - multipliers[: len(seen)]
     on = np.abs(weights) > NEGLIGIBLE * max(float(np.abs(weights).max()), 1e-300)

@@ -186,6 +186,8 @@ class Factors(AbstractPanel):
         latents: (count, k), or (sets, count, k) where the variable `sets` says which.
         rule: `soft`: gain sqrt(max(s2 - variable, 0) / n); `hard`: sqrt(s2 / n) of the first.
         written: a number under each tile, in hundredths, (sets, states, count) with `at`.
+        beside, which: pictures (m, h, w, channels) in bytes, and which of them stands under each
+            tile beside its number, shaped as `written`.
         ends: the variable with two tiles, which a click on a tile changes.
         warp: a sum is a texture and a field, of these sides, that moves it; `unit` levels a pixel.
     """
@@ -206,6 +208,8 @@ class Factors(AbstractPanel):
     each: str = "picture"
     sets: str | None = None
     written: NDArray[np.uint16] | None = None
+    beside: NDArray[np.uint8] | None = None
+    which: NDArray[np.uint16] | None = None
     at: tuple[float, ...] | None = None
     ends: str | None = None
     warp: Mapping[str, float] | None = None
@@ -216,7 +220,9 @@ class Factors(AbstractPanel):
         h, w, channels = self.mean.shape if side is None else (side, side, 3)
         count, states = self.latents.shape[-2], len(self.at or ())
         sides = {"h": h, "w": w, "channels": channels}
-        return {"form": "factors", "count": count, "states": states, **sides}
+        small = None if self.beside is None else list(self.beside.shape[1:])
+        more = {"form": "factors", "count": count, "states": states, "beside": small}
+        return {**more, **sides}
 
 
 def shades(pictures: NDArray[Any]) -> NDArray[np.int8]:

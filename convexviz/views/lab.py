@@ -48,13 +48,13 @@ def show(name: str) -> None:
     result, found = None, None
     ahead = isinstance(wanted, Wanted) and hero.ahead()
     if isinstance(wanted, Wanted):
-        found = stored.asked(wanted) or _known(wanted) or _live(wanted)
+        found = stored.asked(wanted) or _known(wanted) or _live(wanted, compiled=not ahead)
         if isinstance(found, str):
             wanted = found
         elif not isinstance(found, _Soon):
             result = found
             _solving(wanted, result)
-    if not ready.is_ready(arch) and isinstance(wanted, Wanted) and _is_live(wanted):
+    if not (ahead or ready.is_ready(arch)) and isinstance(wanted, Wanted) and _is_live(wanted):
         with said:
             ready.notice(arch, awaited=found is _Soon.SOON)
     if isinstance(wanted, str):
@@ -62,6 +62,9 @@ def show(name: str) -> None:
     shown = result or _last(arch)
     if shown is None:
         st.info("There is no stored result to open with: solve one, or change the settings.")
+        return
+    if ahead and result is None:  # figures of other data have no place under it
+        _story(arch)
         return
     if isinstance(wanted, Wanted) and result is not None:
         st.session_state[f"{arch.name}.last"] = wanted.family
@@ -101,12 +104,15 @@ class _Soon(Enum):
     SOON = auto()
 
 
-def _live(wanted: Wanted) -> Result | str | _Soon | None:
-    """The result of something that solves at once, why it is refused, or None: it takes longer."""
+def _live(wanted: Wanted, *, compiled: bool) -> Result | str | _Soon | None:
+    """The result of something that solves at once, why it is refused, or None: it takes longer.
+
+    What needs `compiled` loops waits for them; a closed form has none.
+    """
     try:
         if not wanted.is_live:
             return None
-        if not ready.is_ready(wanted.arch):
+        if compiled and not ready.is_ready(wanted.arch):
             return _Soon.SOON
         arrays = None if wanted.arrays is None else dict(wanted.arrays)
         solved = path.solve_path(request(wanted.arch.name, arrays, wanted.fields))
@@ -194,10 +200,14 @@ def _hero(arch: Architecture, result: Result, *, ahead: bool) -> Result:
     if on_path and (index != opening_index(result) or name in st.query_params):
         st.query_params[name] = f"{here.spec['weight_decay']:g}"
     proving.show(result, family, index)
-    st.space("medium")
-    panels.tell(arch.name, lambda card: _apply(arch, card))
+    _story(arch)
     panels.show(here, label, lambda: _race(here, label))
     return here
+
+
+def _story(arch: Architecture) -> None:
+    st.space("medium")
+    panels.tell(arch.name, lambda card: _apply(arch, card))
 
 
 def _race(here: Result, label: str) -> None:

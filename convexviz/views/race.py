@@ -46,6 +46,9 @@ def show(result: Result, name: str) -> None:
             st.markdown("Descent races one block; this network has several, trained in turn.")
         return
     with left:
+        shipped = heroes.of(arch).raced
+        if shipped is not None:
+            shipped(result, f"{arch}.hero.raced")
         if work.job_in(slot) is None:
             st.markdown(picture.offer)
             st.button(

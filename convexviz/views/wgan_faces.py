@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexviz.architectures.quiz import Quiz
 from convexviz.datasets.warped import Warp
@@ -17,12 +18,12 @@ from convexviz.views.board_panels import AbstractPanel, Slot
 from convexviz.views.board_pictures import Factors, Spectrum
 from convexviz.views.board_small import Certificates, Choice, Question, Say
 from convexviz.views.wgan_board import BETA, DATA, Options
-from convexviz.views.wgan_faces_race import race_panels
 from convexviz.views.wgan_states import Array
 
 DRAW, ENDS, SHARE = "draw", "ends", "share"
 WORDS = {"faces": "face", "warped_faces": "face", "lfw": "face", "handwriting": "digit"}
 ENDS_FIRST = [0, 1]
+SMALL = 32  # pixels, of the real pictures under the generated ones
 LOW_KEPT, FEW = 3, 12  # of more than a few directions, the threshold leaves at least three
 
 
@@ -57,11 +58,10 @@ def panels(
             ends=ENDS,
             variable=SHARE,
         ),
-        *([_nearest(nearest, each)] if nearest else []),
+        *([_nearest(nearest, each)] if nearest and gallery.mean.shape[0] > SMALL else []),
         Say(slot=Slot(id="say"), texts=_said(gallery, stops, each), variable=BETA, at=stops),
         _directions(gallery, each),
         *_strips(gallery),
-        *(race_panels() if gallery.name == "faces" else []),
         _certificates(gallery, stops),
     ]
     asked = question(gallery, each)
@@ -110,11 +110,14 @@ def _things(gallery: Gallery, each: str) -> str:
 
 def _grid(gallery: Gallery, each: str) -> Factors:
     k = len(gallery.directions)
+    beside, which = _beside(gallery)
     return Factors(
         slot=Slot(
             id="faces",
             title=f"{EACH} generated {each}s",
-            note=f"distance to the nearest real {each}",
+            note=f"distance to the nearest real {each}"
+            if gallery.which is None
+            else f"nearest real {each} under each",
             columns=6,
             rows=4,
         ),
@@ -128,10 +131,30 @@ def _grid(gallery: Gallery, each: str) -> Factors:
         each=f"generated {each}",
         sets=DRAW,
         written=gallery.nearest,
+        beside=beside,
+        which=which,
         at=gallery.stops,
         ends=ENDS,
         warp=None if gallery.warp is None else _layout(gallery.warp),
     )
+
+
+def _beside(
+    gallery: Gallery,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16]] | tuple[None, None]:
+    """The real pictures that are nearest to a generated one, at most half as wide, where they are
+    here; and which is nearest to which.
+    """
+    if gallery.real is None or gallery.which is None:
+        return None, None
+    ever, places = np.unique(gallery.which, return_inverse=True)
+    shape = gallery.mean.shape
+    pictures = gallery.mean + 255 * gallery.real[ever].reshape(-1, *shape)
+    step = -(-max(shape[:2]) // SMALL)
+    h, w = shape[0] // step * step, shape[1] // step * step
+    blocks = pictures[:, :h, :w].reshape(-1, h // step, step, w // step, step, shape[2])
+    small = np.round(blocks.mean(axis=(2, 4)).clip(0, 255)).astype(np.uint8)
+    return small, places.reshape(gallery.which.shape).astype(np.uint16)
 
 
 def _layout(warp: Warp) -> dict[str, float]:
@@ -155,14 +178,14 @@ def _likeness(gallery: Gallery, each: str) -> Likeness:
 
 
 def _nearest(pairs: Sequence[tuple[Array, Array]], each: str) -> AbstractPanel:
-    """Both chosen pictures, each beside the real one that is nearest to it."""
-    flat = [picture for pair in pairs for picture in pair]
+    """The real pictures that are nearest to the two that are chosen, in full."""
+    flat = [real for _, real in pairs]
     return strip(
         [np.round(255 * picture.clip(0, 1)).astype(np.uint8) for picture in flat],
-        ("A", "nearest real", "B", "nearest real"),
-        slot=Slot(id="nearest", title=f"And the real {each} nearest to each", columns=6),
-        across=4,
-        across_phone=4,
+        ("nearest to A", "nearest to B"),
+        slot=Slot(id="nearest", title=f"The real {each} nearest to each", columns=6),
+        across=3,
+        across_phone=3,
     )
 
 
@@ -186,7 +209,7 @@ def _directions(gallery: Gallery, each: str) -> Directions:
         slot=Slot(
             id="directions",
             title=f"Mean {each}, leading directions",
-            note="2.5 deviations to each side",
+            note="±2.5 deviations",
         ),
         source="faces",
         variable=BETA,

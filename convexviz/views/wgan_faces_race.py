@@ -1,52 +1,94 @@
-"""What descent-ascent proved on the faces in a minute a setting, beside the closed form."""
+"""What descent-ascent reached on the faces in a minute a setting, beside the closed form."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from convexviz.experiments import faces_race
+from convexviz.experiments.faces_race import Reached
+from convexviz.experiments.result import Result
 from convexviz.figures import numbers
+from convexviz.views import board
 from convexviz.views.board_panels import AbstractPanel, Slot
 from convexviz.views.board_pictures import Curves, Series
 from convexviz.views.board_small import Say
 
 FAR = 1.6  # of the optimum: what is proved beyond is not drawn
+MOST = 1e3  # of beta: F beyond is not drawn
+
+
+def show(result: Result, key: str) -> bool:
+    """Draw the runs that ship with a result's data; False where none do."""
+    if result.spec["dataset"] != "faces":
+        return False
+    board.board(race_panels(), {}, key=key)
+    return True
 
 
 def race_panels() -> list[AbstractPanel]:
-    """What descent-ascent proved on these faces, a line a setting."""
+    """What each setting proved, what its critic still won, and both in words."""
     found, spent = faces_race.stored()
-    series = []
-    for one in found:
-        seconds, proved = one.records["seconds"], one.proved
-        for values, role, dashed in zip(proved, ("bound", "descent"), (True, False), strict=True):
-            y = np.where(values <= FAR, values, np.nan)
-            series.append(Series(x=seconds, y=y, role=role, width=2, dashed=dashed, quiet=True))
-    best = min((one.interval for one in found), key=lambda ends: ends[1] - ends[0])
     last = float(max(one.records["seconds"][-1] for one in found))
-    names = [one.name for one in found]
-    certified = [one.name for one in found if one.is_certified]
-    words = f"reached by {', '.join(certified)}" if certified else "not reached"
-    won = min(one.last[1] for one in found if np.isfinite(one.last[1]))
     return [
         Curves(
-            slot=Slot(id="race", title="Descent–ascent: bounds on the optimum, over it", columns=6),
-            series=tuple(series),
+            slot=Slot(id="race", title="What is proved of the optimum", columns=6),
+            series=tuple(line for one in found for line in _proved(one)),
             references=({"y": 1.0, "words": "closed form", "role": "convex"},),
             x_range=(0.0, last),
             y_range=(0.0, FAR),
-            x_label="CPU seconds, by the pace of a step; dashed: proved",
-            height=12,
+            x_label="CPU seconds; above: it is at most this; dashed: at least",
+            height=13,
             alt="What descent-ascent proves of the optimum on faces, against seconds",
         ),
-        Say(
-            slot=Slot(id="race-say", columns=6),
-            texts=(
-                f"With {faces_race.KEPT} directions kept, one percent: **{words}** in {last:.0f} s "
-                f"a setting ({'; '.join(names)}). The best proves the optimum between "
-                f"**{best[0]:.2f}** and **{best[1]:.2f}** of what it is; in the end F/β is "
-                f"{won:.1f} at the least, where 1 is allowed. The closed form took "
-                f"{numbers.seconds(spent)}.",
-            ),
+        Curves(
+            slot=Slot(id="won", title="F over β, 1 is allowed", columns=6),
+            series=tuple(_won(one) for one in found),
+            references=({"y": 1.0, "words": "allowed", "role": "bound"},),
+            x_range=(0.0, last),
+            y_range=(0.5, MOST),
+            y_log=True,
+            x_label="CPU seconds; a line a setting",
+            height=13,
+            alt="F over beta of each setting against seconds: none comes to 1",
         ),
+        Say(slot=Slot(id="race-say"), texts=(_said(found, spent, last),)),
     ]
+
+
+def _proved(one: Reached) -> list[Series]:
+    """Best bound and best repaired value so far, over the optimum."""
+    roles = (("bound", True), ("descent", False))
+    return [
+        Series(
+            x=one.records["seconds"], y=np.where(values <= FAR, values, np.nan), role=role,
+            width=2, dashed=dashed, quiet=True,
+        )
+        for values, (role, dashed) in zip(one.proved, roles, strict=True)
+    ]  # fmt: skip
+
+
+def _won(one: Reached) -> Series:
+    """What the best critic wins, of what it is allowed."""
+    won = 1.0 + one.records["violation"] / one.beta
+    y = np.where(won <= MOST, won, np.nan)
+    return Series(x=one.records["seconds"], y=y, role="descent", width=2, quiet=True)
+
+
+def _said(found: tuple[Reached, ...], spent: float, last: float) -> str:
+    """Every setting's end, in a table."""
+    certified = [one.name for one in found if one.is_certified]
+    words = f"reached by {', '.join(certified)}" if certified else "not reached"
+    least = min(one.last[1] for one in found if np.isfinite(one.last[1]))
+    best = min((one.interval for one in found), key=lambda ends: ends[1] - ends[0])
+    ends = "; ".join(f"{one.name} {_end(one)}" for one in found)
+    return (
+        f"Eight settings of descent–ascent with {faces_race.KEPT} directions to keep, "
+        f"{last:.0f} CPU seconds each. A proof to one percent: **{words}**; the narrowest is "
+        f"**{best[0]:.2f}** to **{best[1]:.2f}** of the optimum. The closed form took "
+        f"{numbers.seconds(spent)}. F over β in the end, {least:.1f} at the least: {ends}."
+    )
+
+
+def _end(one: Reached) -> str:
+    won = one.last[1]
+    return f"{won:.1f}" if np.isfinite(won) else "diverged"

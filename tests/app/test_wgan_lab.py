@@ -103,10 +103,29 @@ def test_images_that_are_here_are_shown_beside_what_is_near_them(clerk: Clerk, n
     at = visit("wgan", dataset=name)
     _, panels, arrays = sent(at)
     assert clerk.asked == []
-    assert panels["nearest"]["labels"][1] == "nearest real"
-    assert len(arrays["nearest.pixels"]) == 4 * portraits.OF[name]().X.shape[1]
+    found = portraits.OF[name]()
+    shown = gallery.of(name, found)
+    assert shown.which is not None
+    assert panels["faces"]["beside"] == list(found.shape)
+    real = (255 * (found.X + found.mean)).round().reshape(len(found.X), -1)
+    small = arrays["faces.beside"].reshape(-1, real.shape[1])
+    at_tile = arrays["faces.which"].reshape(shown.which.shape)
+    for place in ((0, 0, 0), (3, 10, 24), (7, 40, 5)):
+        np.testing.assert_array_equal(small[at_tile[place]], real[shown.which[place]])
     if name == "lfw":
         assert any("poor case" in caption.value for caption in at.caption)
+
+
+def test_what_descent_reached_on_faces_ships_and_stands_below(clerk: Clerk) -> None:
+    at = visit("wgan", dataset="faces")
+    _, panels, _ = sent(at)
+    assert "beside" not in {k for k, v in panels["faces"].items() if v}  # the images do not ship
+    assert "race" not in panels
+    _, raced, _ = sent(at, 1)
+    assert {"race", "won", "race-say"} == set(raced)
+    assert "**not reached**" in raced["race-say"]["texts"][0]
+    assert len(raced["won"]["series"]) == 8
+    assert clerk.asked == []
 
 
 def test_reset_leaves_the_faces(clerk: Clerk) -> None:

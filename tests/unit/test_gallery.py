@@ -45,6 +45,9 @@ def test_the_nearest_real_image_is_where_the_table_says(lfw: gallery.Gallery) ->
     made, real = found
     apart = float(np.linalg.norm(made - real))
     assert apart == pytest.approx(lfw.nearest[2, 20, 7] / 100, abs=0.006)
+    assert lfw.which is not None
+    assert lfw.real is not None
+    np.testing.assert_allclose(lfw.real[lfw.which[2, 20, 7]], (real - lfw.mean / 255).ravel())
 
 
 def test_stops_are_the_betas_that_keep_one_more_direction(lfw: gallery.Gallery) -> None:

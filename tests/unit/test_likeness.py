@@ -25,12 +25,13 @@ def test_the_table_is_that_of_the_pictures_themselves() -> None:
     flat = images.reshape(14, -1)
     real = flat - flat.mean(axis=0)
     latents = rng.standard_normal((2, 3, 8))
-    table = likeness.nearest_table((V, squares), real, latents)
+    table, which = likeness.nearest_table((V, squares), real, latents)
     assert table.shape == (2, 8, 3)
     for kept in (1, 5, 8):
         gains = np.sqrt((squares[:kept] - squares[kept]) / 14)
         made = (latents[1, :, :kept] * gains) @ V[:kept]
         np.testing.assert_allclose(table[1, kept - 1], likeness.nearest(made, real)[0], rtol=1e-9)
+        assert (which[1, kept - 1] == likeness.nearest(made, real)[1]).all()
 
 
 def test_what_ships_of_portraits_holds_out_people_and_no_image() -> None:

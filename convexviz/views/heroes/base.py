@@ -64,6 +64,7 @@ class Hero:
         ahead: draws it before anything is solved, where it needs no result; whether it did.
         live_seconds: what is solved in less is solved while the page is drawn.
         race: (result, runs, key) -> whether it drew the race itself, to be played.
+        raced: (result, key) -> whether it drew runs that ship with the result's data.
         pictures: whether the visitor's own data may be a folder of pictures.
     """
 
@@ -81,3 +82,4 @@ class Hero:
     live_seconds: float = 0.1
     pictures: bool = False
     race: Callable[[Result, Runs, str], bool] | None = None
+    raced: Callable[[Result, str], bool] | None = None

@@ -24,6 +24,7 @@ from convexviz.views import (
     own_pictures,
     wgan_board,
     wgan_face_mode,
+    wgan_faces_race,
     wgan_race,
 )
 from convexviz.views.heroes.base import Arrays, Example, Hero
@@ -294,4 +295,5 @@ HERO = Hero(
     live_seconds=0.3,
     pictures=True,
     race=wgan_race.show,
+    raced=wgan_faces_race.show,
 )

@@ -40,6 +40,7 @@ function fillGrid(panel) {
     grid.append(cell);
   }
   [...grid.children].forEach((cell, i) => {
+    holdNear(cell, Boolean(spec.beside));
     const words = spec.labels?.[i] ?? '';
     cell.lastChild.textContent = words;
     cell.lastChild.hidden = !words;
@@ -166,6 +167,29 @@ function settleFactors(panel) {
   if (panel.spec.ends) requestDraw(panel.app, [panel.spec.ends]);
 }
 
+/** A small canvas under a tile, or none. */
+function holdNear(cell, wanted) {
+  const near = cell.querySelector('.b-near');
+  cell.classList.toggle('b-with-near', wanted);
+  if (wanted && !near) {
+    const made = document.createElement('canvas');
+    made.className = 'b-near';
+    made.setAttribute('aria-hidden', 'true');
+    cell.lastChild.before(made);
+  } else if (!wanted) near?.remove();
+}
+
+/** The picture beside a tile's number. */
+function paintNear(panel, cell, at) {
+  const near = cell.querySelector('.b-near');
+  if (!near || (near.dataset.at === String(at) && near.from === panel.arrays.beside)) return;
+  near.dataset.at = at;
+  near.from = panel.arrays.beside;
+  const [h, w, channels] = panel.spec.beside;
+  const size = h * w * channels;
+  paintSum(near, {spec: {h, w, channels}}, panel.arrays.beside.subarray(at * size, (at + 1) * size));
+}
+
 /** The number under each tile, and which two are chosen. */
 function writeTiles(panel) {
   const {app, arrays, grid, spec} = panel;
@@ -174,7 +198,9 @@ function writeTiles(panel) {
   const set = Math.round(app.values[sets] ?? 0);
   [...grid.children].forEach((cell, tile) => {
     if (arrays.written) {
-      const value = arrays.written[(set * states + at) * count + tile] / 100;
+      const place = (set * states + at) * count + tile;
+      const value = arrays.written[place] / 100;
+      if (arrays.beside) paintNear(panel, cell, arrays.which[place]);
       cell.lastChild.textContent = value.toFixed(1);
       cell.lastChild.hidden = false;
     }
