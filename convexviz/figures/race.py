@@ -14,12 +14,12 @@ from convexviz.core.solution import Scope
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
 from convexviz.figures.convergence import device, earlier, faint, series, set_up, time_axis
-from convexviz.figures.picture import Theme, canvas, decades, note
+from convexviz.figures.picture import Theme, canvas, note
+from convexviz.figures.race_axis import Axis, Series
 from convexviz.figures.theme import label
 
-Series = NDArray[np.float64]
-FLOOR = 1e-12  # relative; below it nothing is drawn
 ROUNDING = 1e-6  # relative; descent runs in float32, so a smaller lead is no claim
+_BESIDE = 0.75  # of the width: where the words of descent end
 
 
 class Trajectories(Protocol):
@@ -100,50 +100,6 @@ def measure(result: Result, descent: Trajectories) -> Race:
     return Race(seconds, (primal - dual) / unit, tuple(runs), set_up(result))
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """Distance to the bound on a log axis, mirrored below it where anything lies there.
-
-    `floor` is the smallest size told apart; a distance r is drawn at log10(r / floor), and below
-    the bound at minus that, so that one axis holds both signs and zero is the bound itself.
-    """
-
-    floor: float
-    low: float
-    high: float
-
-    def place(self, values: Series) -> Series:
-        return np.maximum(self._raw(values), self.low)
-
-    def _raw(self, values: Series) -> Series:
-        return np.sign(values) * np.log10(np.maximum(np.abs(values) / self.floor, 1.0))
-
-    def ticks(self) -> dict[str, list[float] | list[str]]:
-        above = decades(math.log10(self.floor) + 0.5, math.log10(self.floor) + self.high)
-        values = [float(v) for v in above["tickvals"]]
-        words = [str(w) for w in above["ticktext"]]
-        under = [(v, w) for v, w in zip(values, words, strict=True) if self._fits(-v)]
-        shown = [*values, *(-v for v, _ in under)]
-        text = [*words, *(f"−{w}" for _, w in under)]
-        where = [float(v) for v in self.place(np.array(shown))]
-        return {"tickvals": [*where, 0.0] if self.low < 0 else where, "ticktext": [*text, "0"]}
-
-    def _fits(self, value: float) -> bool:
-        return float(self._raw(np.array([value]))[0]) >= self.low
-
-
-def _axis(race: Race) -> _Axis:
-    every = np.concatenate([race.convex, *(y for _, y in race.runs)])
-    sizes = np.abs(every)[np.abs(every) > FLOOR]
-    floor = 10.0 ** math.floor(math.log10(sizes.min()) - 0.01) if len(sizes) else FLOOR
-    if race.below_bound:  # the mirrored axis needs both sides: no more than six decades of each
-        floor = max(floor, float(np.abs(every[every < -FLOOR]).max()) * 1e-2, sizes.max() * 1e-6)
-        floor = 10.0 ** math.floor(math.log10(floor))
-    top = math.log10(max(float(every.max()), floor) / floor) + 0.3
-    bottom = math.log10(max(-float(every.min()), floor) / floor) + 1.0
-    return _Axis(floor, -bottom if race.below_bound else 0.0, max(top, 1.0))
-
-
 def race(result: Result, descent: Trajectories, theme: Theme | None = None) -> go.Figure:
     """Relative gap to the best dual against seconds, log-log; several starts thin, convex thick."""
     theme = theme or Theme()
@@ -151,7 +107,8 @@ def race(result: Result, descent: Trajectories, theme: Theme | None = None) -> g
     run = measure(result, descent)
     if not run.runs:
         return note(figure, theme, "Every start of gradient descent diverged.")
-    axis, c = _axis(run), theme.roles
+    every = np.concatenate([run.convex, *(y for _, y in run.runs)])
+    axis, c = Axis.over(every, mirrored=run.below_bound), theme.roles
     first = min([*(float(t[t > 1e-4][:1].min(initial=1e9)) for t, _ in run.runs), run.seconds[0]])
     last = max([*(float(t[-1]) for t, _ in run.runs), float(run.seconds[-1])])
     _draw_bound(figure, run, axis, theme)
@@ -172,7 +129,7 @@ def race(result: Result, descent: Trajectories, theme: Theme | None = None) -> g
     return figure
 
 
-def _draw_bound(figure: go.Figure, run: Race, axis: _Axis, theme: Theme) -> None:
+def _draw_bound(figure: go.Figure, run: Race, axis: Axis, theme: Theme) -> None:
     if not run.below_bound:
         return
     c = theme.roles
@@ -182,7 +139,7 @@ def _draw_bound(figure: go.Figure, run: Race, axis: _Axis, theme: Theme) -> None
     label(figure, (0, 0), "the bound", c.bound, xanchor="left", xshift=6, yshift=-11, xref="paper")
 
 
-def _draw_convex(figure: go.Figure, run: Race, axis: _Axis, theme: Theme, first: float) -> None:
+def _draw_convex(figure: go.Figure, run: Race, axis: Axis, theme: Theme, first: float) -> None:
     colour, y = theme.roles.convex, axis.place(run.convex)
     figure.add_scatter(
         x=run.seconds,
@@ -210,7 +167,7 @@ def _draw_convex(figure: go.Figure, run: Race, axis: _Axis, theme: Theme, first:
 
 
 def _draw_words(
-    figure: go.Figure, run: Race, axis: _Axis, theme: Theme, span: tuple[float, float]
+    figure: go.Figure, run: Race, axis: Axis, theme: Theme, span: tuple[float, float]
 ) -> None:
     """Labels beside the lines, on paper, where the other solver's line is not."""
     c, start, width = theme.roles, math.log10(span[0]), math.log10(span[1] / span[0])
@@ -224,6 +181,8 @@ def _draw_words(
     if where - start < 0.5 * width:  # no room at the left: to the right of the last point
         where = math.log10(float(run.seconds[-1]))
         side = {"xanchor": "left", "xshift": 10, "yshift": 12 if y[-1] < floor else 0}
+    elif not near and abs(_lowest(run, axis, start + _BESIDE * width) - y[-1]) < 0.15 * axis.high:
+        side["yshift"] = -30  # on a narrow page the words of descent end there
     label(figure, (where, float(y[-1])), "convex program", c.convex, **on_paper, **side)
     if run.set_up > 0:
         where = math.log10(run.set_up)
@@ -234,8 +193,8 @@ def _draw_words(
         label(figure, (where, float(y[0])), words, c.convex, yshift=up, **on_paper, **side)
     n = len(run.runs)
     words = "descent" + (f", {n} starts" if n > 1 else "")
-    where = start + 0.75 * width
-    level = min(_at(where, t, axis.place(values)) for t, values in run.runs)
+    where = start + _BESIDE * width
+    level = _lowest(run, axis, where)
     beneath = level - _at(where, run.seconds, y)
     up = -14
     if run.seconds[0] <= 10**where and 0 < beneath < 0.2 * (axis.high - axis.low):
@@ -249,6 +208,11 @@ def _draw_words(
         place = (math.log10(float(t[at])), float(axis.place(values[at : at + 1])[0]))
         row = -32 if up < 0 else -14  # the words above may end there too
         label(figure, place, "descent wins", c.descent, yshift=row, **on_paper)
+
+
+def _lowest(run: Race, axis: Axis, where: float) -> float:
+    """The lowest start at that moment."""
+    return min(_at(where, t, axis.place(values)) for t, values in run.runs)
 
 
 def _at(where: float, seconds: Series, values: Series) -> float:
