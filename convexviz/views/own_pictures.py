@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from convexviz.datasets import albums
 from convexviz.datasets.portraits import Portraits
 from convexviz.errors import ConvexvizError
 from convexviz.views.format import literal
+from convexviz.views.memory import LastFew
 
 LARGEST_MB = 16
+_KEPT = 2000  # decoded pictures, 19 kB each
 TOLD = 5  # of the files that were skipped, as many are named
 
 Read = NDArray[np.float64] | str
@@ -81,7 +84,7 @@ def _read_all(name: str, files: list[Any]) -> tuple[list[NDArray[np.float64]], l
     bar = st.progress(0.0, text="Reading") if todo else None
     for i, file in enumerate(todo):
         try:
-            known[file.file_id] = albums.thumbnail(file.getvalue(), file.name)
+            known[file.file_id] = _thumbnail(file.getvalue(), file.name)
         except ConvexvizError as error:
             known[file.file_id] = str(error)
         if bar is not None:
@@ -94,6 +97,25 @@ def _read_all(name: str, files: list[Any]) -> tuple[list[NDArray[np.float64]], l
     found = [known[file.file_id] for file in files]
     pictures = [one for one in found if not isinstance(one, str)]
     return pictures, [one for one in found if isinstance(one, str)]
+
+
+def _thumbnail(data: bytes, name: str) -> NDArray[np.float64]:
+    """One picture, decoded once: who reloads the page and chooses the folder again need not wait.
+
+    Raises:
+        ConvexvizError: it is refused, in one line that begins with its name.
+    """
+    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    known = _memory()
+    if (found := known.get(digest)) is None:
+        found = np.round(255 * albums.thumbnail(data, name)).astype(np.uint8)
+        known.put(digest, found)
+    return np.asarray(found / 255.0)
+
+
+@st.cache_resource(show_spinner=False)
+def _memory() -> LastFew[NDArray[np.uint8]]:
+    return LastFew(_KEPT)
 
 
 def _tell(count: int, pictures: list[NDArray[np.float64]], refused: list[str]) -> None:

@@ -154,7 +154,8 @@ def test_a_folder_of_pictures_becomes_a_generator(page: Page, app_url: str, tmp_
             tmp_path / f"{i}.png"
         )
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    page.goto(f"{app_url}/wgan")
+    open_faces(page, app_url, data="lfw")
+    expect(page.locator("[data-panel=likeness]")).to_have_class("b-panel p-likeness b-covered")
     page.get_by_role("button", name="Your data").click()
     page.locator("input[type=file]").first.set_input_files(tmp_path)
     page.wait_for_function(f"{APP}?.values.data === 'pictures'", timeout=60_000)
@@ -163,6 +164,14 @@ def test_a_folder_of_pictures_becomes_a_generator(page: Page, app_url: str, tmp_
     expect(page.get_by_text("broken.png: ")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_text("Learned from your pictures.")).to_be_visible()
+    # Of other sizes than what stood there: every pixel is drawn, and nothing waits for a guess.
+    drawn = """(() => { const p = APP.panels.find((q) => q.spec.id === 'faces');
+        const whole = (c) => c.width > 25 && c.getContext('2d')
+            .getImageData(0, 0, c.width, c.height).data.every((v, i) => i % 4 !== 3 || v === 255);
+        return [p.grid.children[7].firstChild, p.grid.children[7].querySelector('.b-near')]
+            .every(whole); })()"""
+    page.wait_for_function(drawn.replace("APP", APP))
+    expect(page.locator("[data-panel=likeness]")).to_have_class("b-panel p-likeness")
     page.get_by_role("radio", name="Ring").click()
     page.wait_for_function(f"{APP}.values.data === 'ring'")
 

@@ -71,6 +71,8 @@ function buildPanels(app, payload) {
   });
   before.forEach((panel) => panel.stop?.());
   refillPanels(app, payload);
+  const asks = payload.panels.some((spec) => spec.kind === 'quiz');
+  if (!asks) app.panels.forEach(({box}) => box.classList.remove('b-covered'));
   const alone = !payload.panels.some((spec) => spec.area === 'side');
   app.root.querySelector('.board').classList.toggle('alone', alone);
 }

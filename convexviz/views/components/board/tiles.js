@@ -242,7 +242,8 @@ function paintTile(panel, tile, sum) {
 function paintSum(canvas, panel, sum) {
   const {h, w, channels, warp} = panel.spec;
   if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, {width: w, height: h});
-  const picture = panel.picture ??= new ImageData(w, h);
+  if (panel.picture?.width !== w || panel.picture.height !== h) panel.picture = new ImageData(w, h);
+  const {picture} = panel;
   const {data} = picture;
   if (warp) warpTexture(data, sum, warp);
   else {
