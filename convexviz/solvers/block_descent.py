@@ -27,11 +27,13 @@ from convexviz.solvers.base import (
     scaled_reports,
     silent,
 )
-from convexviz.solvers.reference import clarabel
+from convexviz.solvers.normalised_conic import solved
 
 _LEAST = 1e-2  # units between this and its inverse are left alone
 _SWEEPS = 20  # over the blocks in use, between looks at all of them
 _ROUNDS = 4  # of descent, before the conic finish
+_FEW = 1000  # rows times patterns: up to here the conic program of all patterns takes milliseconds
+_ZERO = 1e-8  # of the targets: what an interior point leaves of a group that is zero
 _NEAR = 0.999  # of beta: a correlation above it may be that of a group in use
 _SHARPER = 1e-11  # what Clarabel is asked for: a gap certified to the tolerance takes more
 
@@ -89,9 +91,13 @@ class BlockDescent(AbstractSolver):
         point.beta = program.weight_decay
         best: tuple[Array, Certificate] | None = None
         conic = False
+        few = len(program.y) * len(program.arrangements) <= _FEW
         for k in range(self.max_iterations):
             conic = conic or k >= _ROUNDS
-            variables = point.finished() if conic else point.descended()
+            if few and k == 0:
+                variables = point.at_once()
+            else:
+                variables = point.finished() if conic else point.descended()
             certificate = program.certify(variables)
             if best is None or certificate.relative_gap < best[1].relative_gap:
                 best = (variables, certificate)
@@ -152,13 +158,24 @@ class _Point:
             weight_decay=self.beta,
             blocks=None,
         )
-        problem = small.to_cvxpy()
-        clarabel(problem, _SHARPER)
-        found = small.from_cvxpy(problem)
+        found = solved(small, _SHARPER)
+        found = found[0] if program.gated else small.feasible(found)
         out = np.zeros((*found.shape[:-2], len(program.arrangements), program.X.shape[1] + 1))
         out[..., index, :-1] = found[..., :-1] @ program.blocks.back.T
         out[..., index, -1] = found[..., -1]
         return out
+
+    def at_once(self) -> Array:
+        """The optimum over all patterns, which are few; those near it are `near` from now on."""
+        program = self.program
+        self.near = set(range(len(program.arrangements)))
+        variables = self.finished()
+        lengths = np.linalg.norm(program.outputs(variables), axis=-1)
+        none = lengths <= _ZERO * float(np.linalg.norm(program.y))
+        variables[none.reshape(variables.shape[:-1])] = 0.0
+        self.groups, self.near = {}, set()
+        self.called(program.y - program.fit(variables))
+        return variables
 
     def called(self, residual: Array) -> bool:
         """Add the patterns whose correlation with the residual is near or above beta; any new?"""

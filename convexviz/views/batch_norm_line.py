@@ -136,8 +136,10 @@ def fits(result: Result, index: int) -> Mapping[str, Fit]:
     Y = np.asarray(result.data["Y"], dtype=float).ravel()
     here = path.at(result, index)
     beta = float(here.spec["weight_decay"])
-    found = {place: _fit(place, X.tobytes() + Y.tobytes(), beta, X, Y) for place in PLACES}
-    if result.spec["position"] == "before":
+    known = str(result.spec["position"])
+    rows = X.tobytes() + Y.tobytes()
+    found = {p: _fit(p, rows, beta, X, Y) for p in PLACES if p != "before" or p != known}
+    if known == "before":
         found["before"] = Fit(
             place="before",
             certificate=path.certificates(result)[index],
