@@ -172,14 +172,16 @@ class NormalisedNeurons(AbstractConvexProgram):
             Z = values[name]
             if np.linalg.norm(Z) <= least:  # an interior point leaves nothing at zero
                 continue
-            U, s, Vt = np.linalg.svd(Z, full_matrices=False)
+            # A null space costs nothing and does nothing: what a solver leaves there is dropped.
+            seen = np.append(np.arange(self.norm.blocks[i].rank), len(Z) - 1)
+            U, s, Vt = np.linalg.svd(Z[seen], full_matrices=False)
             for u, size, v in zip(U.T, s, Vt, strict=True):
                 if self.norm.gated:
-                    E, V = u, size * v
+                    E, V = np.zeros(len(Z)), size * v
+                    E[seen] = u
                 else:  # one output: the nearest that the cone allows
                     block = self.norm.blocks[i]
-                    seen = np.append(Z[: block.rank, 0], Z[-1, 0])
-                    E, V = block.project(seen)[0], np.array([sign])
+                    E, V = block.project(Z[seen, 0])[0], np.array([sign])
                 found.append(self.rows(np.array([i]), E[None], V[None]))
         return np.concatenate(found)
 

@@ -6,12 +6,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Solution
 from convexviz.errors import Cancelled, IncompatibleSolver, SpecError
 
 OnIteration = Callable[[Progress], None]
+_ASKED = 20  # steps of a search between two questions whether to go on
 
 
 def silent(_progress: Progress) -> None:
@@ -53,6 +55,24 @@ class Monitor:
         except Cancelled:
             self.cancelled = True
         return self.cancelled or bool(certificate.relative_gap <= self.tolerance)
+
+
+def asking(monitor: Monitor, known: Certificate) -> Callable[[Any], None]:
+    """A callback for `scipy.optimize.minimize` that asks whether to go on, every few steps.
+
+    It reports the lowest value so far with the bound of `known`, and ends the search on Cancel.
+    """
+    steps, least = 0, known.primal
+
+    def ask(intermediate_result: Any) -> None:
+        nonlocal steps, least
+        steps, least = steps + 1, min(least, float(intermediate_result.fun))
+        if steps % _ASKED == 0:
+            monitor.record(Certificate(least, min(known.dual, least), known.scope))
+        if monitor.cancelled:
+            raise StopIteration
+
+    return ask
 
 
 class AbstractSolver(ABC):

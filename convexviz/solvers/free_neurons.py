@@ -19,7 +19,7 @@ from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram, balanced
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, asking, silent
 
 _WIDTH, _START = 150, 0.2
 _STARTS = 200  # of the ascent
@@ -94,7 +94,8 @@ class FreeNeurons(AbstractSolver):
         best: tuple[Array, Certificate] | None = None
         new = none
         for _ in range(self.max_iterations):
-            variables = _trained(program, np.vstack([variables, new]), monitor)
+            known = zero if best is None else best[1]
+            variables = _trained(program, np.vstack([variables, new]), monitor, known)
             certificate = program.certify(variables)
             dual = certificate.dual if best is None else max(certificate.dual, best[1].dual)
             if best is None or certificate.primal <= best[1].primal:
@@ -147,7 +148,9 @@ def _missing(
     return size * np.hstack([U[:, chosen].T, outputs.T]), bool(chosen)
 
 
-def _trained(program: VectorProgram, variables: Array, monitor: Monitor) -> Array:
+def _trained(
+    program: VectorProgram, variables: Array, monitor: Monitor, known: Certificate
+) -> Array:
     """The neurons after L-BFGS on `l + beta/2 (|U|^2 + |V|^2)`, balanced, none negligible."""
     X, beta = program.X, program.weight_decay
     (m, width), d = variables.shape, X.shape[1]
@@ -164,16 +167,13 @@ def _trained(program: VectorProgram, variables: Array, monitor: Monitor) -> Arra
         first = ((linear > 0) * (G @ W[:, d:].T)).T @ X
         return value, beta * x - np.hstack([first, hidden.T @ G]).ravel()
 
-    def report(_x: Array) -> None:
-        if monitor.cancelled:
-            raise StopIteration
-
     U, V = balanced(variables[:, :d], variables[:, d:])
     start = np.hstack([U, V])
     m = len(start)
     options = {"maxiter": 1500, "maxfun": 2500, "maxcor": 30, "ftol": 1e-15, "gtol": 1e-10}
+    ask = asking(monitor, known)
     found = minimize(
-        objective, start.ravel(), jac=True, method="L-BFGS-B", callback=report, options=options
+        objective, start.ravel(), jac=True, method="L-BFGS-B", callback=ask, options=options
     )
     W = np.asarray(found.x).reshape(m, width)
     U, V = balanced(W[:, :d], W[:, d:])

@@ -25,6 +25,7 @@ from convexviz.solvers.base import (
     AbstractSolver,
     Monitor,
     OnIteration,
+    asking,
     scaled_progress,
     scaled_reports,
 )
@@ -107,6 +108,9 @@ class _Run:
                 break
             self._weigh()
             self._train()
+            if self.monitor.cancelled:
+                self._keep()
+                break
         if not program.norm.exact:
             # Who cancels does not wait for a proof: the cones are then dropped.
             without = np.zeros((0, 4)) if self.monitor.cancelled else None
@@ -128,13 +132,18 @@ class _Run:
         whole = self.primal if np.isfinite(self.primal) and self.primal > 0 else 1.0
         return (self.primal - self.bound) / whole
 
+    def _keep(self) -> Array:
+        """The neurons as variables, kept where no better ones are known."""
+        variables = self.program.rows(self.owner, self.E, self.V)
+        value = self.program.objective(variables)
+        if value <= self.primal:
+            self.best, self.primal = variables, value
+        return variables
+
     def _look(self) -> None:
         """Keep what is better of point and bound; new neurons join."""
         program, beta = self.program, self.program.weight_decay
-        variables = program.rows(self.owner, self.E, self.V)
-        value = program.objective(variables)
-        if value <= self.primal:
-            self.best, self.primal = variables, value
+        variables = self._keep()
         R = program.loss.minus_gradient(program.fit(variables), program.Y)
         G = program.readout.adjoint(R)
         found = program.norm.climb(G, beta * (1 + _ABOVE), _SHARE)
@@ -183,7 +192,10 @@ class _Run:
         self.owner, self.E, self.V = self.owner[on], self.E[on], self.V[on]
 
     def _train(self) -> None:
-        """Both layers together, every neuron on its face; nothing is kept that is no better."""
+        """Both layers together, every neuron on its face, again with each facet that is met.
+
+        The step goes as far as the cones allow; `_keep` says whether it led to anything better.
+        """
         held = [self._facets(i, e) for i, e in self._neurons()]
         for _ in range(_FACETS if len(self.E) else 0):
             faces = [
@@ -196,7 +208,7 @@ class _Run:
                 self.E, self.V = self.E + share * (E - self.E), self.V + share * (V - self.V)
             for j, facet in met:
                 held[j] = np.append(held[j], facet)
-            if not met:
+            if not met or self.monitor.cancelled:
                 break
         self._prune()
 
@@ -218,7 +230,8 @@ class _Run:
         return share, near
 
     def _trained(self, faces: Sequence[Array]) -> tuple[Array, Array]:
-        """L-BFGS on the neurons in coordinates of their faces, and their output weights."""
+        """L-BFGS on the neurons in coordinates of their faces, and their output weights, until it
+        ends or Cancel is pressed."""
         program, beta = self.program, self.program.weight_decay
         features = [
             program.norm.features(i) @ P.T for (i, _), P in zip(self._neurons(), faces, strict=True)
@@ -241,7 +254,15 @@ class _Run:
             return total, np.concatenate([*gradient, (beta * V - hidden.T @ G).ravel()])
 
         options = {"maxiter": _STEPS, "maxcor": 30, "ftol": 1e-16, "gtol": 1e-12}
-        found = minimize(value, start, jac=True, method="L-BFGS-B", options=options).x
+        known = Certificate(self.primal, 0.0, program.norm.scope)
+        found = minimize(
+            value,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            options=options,
+            callback=asking(self.monitor, known),
+        ).x
         parts, V = np.split(found[: ends[-1]], ends[:-1]), found[ends[-1] :].reshape(shape)
         E = np.array([p @ P / s for p, P, s in zip(parts, faces, lengths, strict=True)])
         return E.reshape(self.E.shape), V * lengths[:, None]

@@ -10,21 +10,20 @@ from typing import Any
 import numpy as np
 
 from convexviz.architectures import quiz
-from convexviz.architectures.batch_norm import analysis
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
 from convexviz.views import batch_norm_descent as descent
 from convexviz.views import certificate
 from convexviz.views.batch_norm_cuts import Cut, rank
+from convexviz.views.batch_norm_quality import K, quality
 from convexviz.views.batch_norm_runs import Race
 from convexviz.views.board_panels import AbstractPanel, Slot
-from convexviz.views.board_pictures import Curves, Frames, Series, Spectrum, shades
+from convexviz.views.board_pictures import Frames, Spectrum, shades
 from convexviz.views.board_small import Certificates, Question, Say, Slider
 
-K, BETA = "k", "beta"  # the variables that the panels share
+BETA = "beta"  # a variable that the panels share, as K
 MOST_FILTERS = 10
 SMALLEST_SIDE, FEWEST_ACROSS = 6, 5
-NEAR = 0.06  # baselines as near as that share one label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +53,13 @@ def panels(known: Known) -> list[AbstractPanel]:
     result, cuts = known.result, known.cuts
     found: list[AbstractPanel] = [
         _spectrum(result),
-        _quality(known),
+        quality(known),
         _sentence(known),
         *_filters(cuts),
     ]
     if known.race is not None:
         found += descent.panels(known.race, known.raced, known.baselines)
     return [*found, *_decay(known.decays), _certificate(result, cuts), *_question(known)]
-
-
-def is_classes(result: Result) -> bool:
-    """Whether it is right answers that count, and not squared errors."""
-    return analysis.classes(result) is not None
 
 
 def _spectrum(result: Result) -> Spectrum:
@@ -78,79 +72,6 @@ def _spectrum(result: Result) -> Spectrum:
         x_label="direction, largest first; height: singular value (log)",
         alt="Directions kept, of the singular values of the centred data",
     )
-
-
-def _quality(known: Known) -> Curves:
-    """Right answers, or error, against the number of directions."""
-    result, cuts = known.result, known.cuts
-    ks = np.array([cut.k for cut in cuts], dtype=float)
-    test = np.array([cut.test for cut in cuts])
-    train = np.array([cut.train for cut in cuts])
-    dots = len(ks) <= 60
-    curve = len(ks) > 2  # on fewer points the words would lie on each other; the note has them
-    seen, unseen = "trained on", "not seen"
-    words = seen if curve else ""
-    series = [
-        Series(x=ks, y=train, role="noise", words=words, said=seen, width=1.5, dots=dots, at=0.3)
-    ]
-    if np.isfinite(test).any():
-        words = unseen if curve else ""
-        series.insert(0, Series(x=ks, y=test, words=words, said=unseen, dots=dots, up=False))
-    classes = is_classes(result)
-    return Curves(
-        slot=Slot(
-            id="quality",
-            title="Right answers" if classes else "Squared error of a row",
-            columns=6,
-        ),
-        series=(*series, *_band(known)),
-        references=tuple(_references(known.baselines)) if classes else (),
-        cursor=K,
-        cursor_at=None,
-        x_range=(0.0, float(rank(result))),
-        y_range=(0.0, 1.05) if classes else None,
-        y_unit="%" if classes else "",
-        x_label="directions kept, k",
-        height=15,
-        alt="Quality against the number of directions kept",
-    )
-
-
-def _band(known: Known) -> list[Series]:
-    """Test accuracy over draws of the data set: mean and one deviation to either side."""
-    if known.curve:
-        ks, test = known.curve["curve_n_directions"], known.curve["curve_test_accuracy"]
-        return [Series(x=ks, y=test, width=1, dashed=True, quiet=True)]
-    arrays = {} if known.whole is None else known.whole.arrays
-    drawn = arrays.get("draws_test_accuracy")
-    if drawn is None or len(drawn) < 2:
-        return []
-    mean, spread = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
-    low, high = np.clip(mean - spread, 0, 1), np.clip(mean + spread, 0, 1)
-    ks = np.asarray(arrays["draws_n_directions"], dtype=float)
-    return [Series(x=ks, y=mean, low=low, high=high, width=1, dashed=True, quiet=True)]
-
-
-def _references(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """A line for each method without batch norm; those that lie together share a label."""
-    values = [
-        (float(found[f"baseline_{name}"]), words)
-        for name, words in (("nearest", "nearest neighbour"), ("logistic", "logistic regression"))
-        if f"baseline_{name}" in found
-    ]
-    if "baseline_plain_test_accuracy" in found:
-        plain = float(np.ravel(found["baseline_plain_test_accuracy"])[-1])
-        values.append((plain, "network without batch norm"))
-    values.sort(reverse=True)
-    lines: list[dict[str, Any]] = []
-    for value, words in values:
-        together = lines and abs(lines[0]["y"] - value) < NEAR
-        lines.append({"y": value, "words": "" if together else words, "role": "ink2"})
-        if together:
-            lines[0]["words"] = "three methods without batch norm"
-            if len(lines) == 2:
-                lines[0]["words"] = " and ".join(each for _, each in values[:2])
-    return [{**line, "above": i == 0} for i, line in enumerate(lines)]
 
 
 def _sentence(known: Known) -> Say:

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from convexviz.figures import numbers
 from convexviz.views.batch_norm_cuts import Cut
 from convexviz.views.batch_norm_runs import Race
+from convexviz.views.board_labels import Frame, placed
 from convexviz.views.board_panels import AbstractPanel, Slot
 from convexviz.views.board_pictures import Curves, Series
 from convexviz.views.board_small import Player, Say
 
 RECORD = "record"
+SHARES = (0.0, 1.05)
+NEAR = 0.06  # lines as near as that share one label
 
 
 def panels(race: Race, cuts: Sequence[Cut], plain: Mapping[str, Any]) -> list[AbstractPanel]:
@@ -37,7 +40,7 @@ def panels(race: Race, cuts: Sequence[Cut], plain: Mapping[str, Any]) -> list[Ab
         _falls(race),
         *_turns(race, whole, cuts, plain),
         player,
-        _sentence(race, whole, compared(plain)),
+        _sentence(race, whole, _cut_too(race, whole, cuts) + compared(plain)),
     ]
 
 
@@ -81,15 +84,13 @@ def _turns(
     if np.isfinite(whole.test):
         words = "the optimum itself" if race.bound is None else "every direction, gap open"
         references.append({"y": whole.test, "words": words, "role": "convex"})
-    tested = [cut for cut in cuts if cut.k != whole.k and np.isfinite(cut.test)]
-    sign = 1 if race.classes else -1
-    best = max(tested, key=lambda cut: sign * cut.test, default=None)
-    if best is not None and sign * best.test > sign * whole.test:
+    best = _best_cut(race, whole, cuts)
+    if best is not None:
         words = f"cut at k = {best.k}"
         references.append({"y": best.test, "words": words, "role": "convex"})
-    top = max((line["y"] for line in references), default=0.0)
-    one = len(references) == 1  # a word above the upper line, and one below the lower
-    references = [{**line, "above": not one and line["y"] == top} for line in references]
+    if len(references) == 2 and abs(references[0]["y"] - references[1]["y"]) < NEAR:
+        words = " and ".join(str(line["words"]) for line in reversed(references))
+        references = [{**references[0], "words": words}, {**references[1], "words": ""}]
     series = list(_starts(race, race.tested))
     if "baseline_plain_step" in plain:
         x = np.asarray(plain["baseline_plain_step"], dtype=float) + 1.0
@@ -106,6 +107,10 @@ def _turns(
                 at=0.6,
             )
         )
+    ends = float(race.steps[0]) + 1.0, float(race.steps[-1]) + 1.0
+    if race.classes:
+        frame = Frame(ends, SHARES, x_log=True)
+        series, references = map(list, placed(series, references, frame))
     return [
         Curves(
             slot=Slot(
@@ -118,7 +123,7 @@ def _turns(
             ),
             series=tuple(series),
             references=tuple(references),
-            y_range=(0.0, 1.05) if race.classes else None,
+            y_range=SHARES if race.classes else None,
             y_unit="%" if race.classes else "",
             alt="Share of right answers on unseen rows against steps of Adam"
             if race.classes
@@ -126,6 +131,20 @@ def _turns(
             **_shared(race),
         )
     ]
+
+
+def _best_cut(race: Race, whole: Cut, cuts: Sequence[Cut]) -> Cut | None:
+    """The cut that is tested best, where that is better than every direction is."""
+    sign = 1 if race.classes else -1
+    tested = [cut for cut in cuts if cut.k != whole.k and np.isfinite(cut.test)]
+    best = max(tested, key=lambda cut: sign * cut.test, default=None)
+    return best if best is not None and sign * best.test > sign * whole.test else None
+
+
+def _cut_too(race: Race, whole: Cut, cuts: Sequence[Cut]) -> str:
+    """How the best cut fares, in words."""
+    best = None if race.tested is None else _best_cut(race, whole, cuts)
+    return "" if best is None else f" Cut at k = {best.k}: {_tested(race, best.test)}."
 
 
 def _starts(race: Race, y: NDArray[np.float64]) -> tuple[Series, ...]:

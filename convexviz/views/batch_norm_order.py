@@ -16,6 +16,7 @@ from convexviz.experiments.result import Result
 from convexviz.figures import numbers
 from convexviz.views import board
 from convexviz.views import board_layers as layers
+from convexviz.views.board_labels import Frame, placed
 from convexviz.views.board_panels import AbstractPanel, Slot
 from convexviz.views.board_pictures import Curves, Plane, Series
 from convexviz.views.board_small import Choice, Say, Slider
@@ -205,13 +206,15 @@ def _steps(runs: Mapping[str, Learning]) -> Curves:
     looks: Mapping[str, Mapping[str, Any]] = {
         "gd": {"role": "descent", "words": "gradient descent", "width": 2.5, "at": 0.7},
         "adam": {"role": "descent", "words": "Adam", "dashed": True, "width": 1.5, "up": False},
-        "whitened": {"role": "data", "words": "whitened", "width": 1.5, "at": 0.3},
+        "whitened": {"role": "data", "words": "whitened", "width": 1.5, "up": False},
     }
     series = []
     for way, look in looks.items():
         reached = runs[way].reached(LEVEL)
         x = np.arange(1, len(reached) + 1, dtype=float)
         series.append(Series(x=x, y=reached + 1, dots=True, quiet=True, **look))
+    y_range = 1.0, 1.6 * STEPS
+    frame = Frame((1.0, float(len(series[0].x))), y_range, y_log=True)
     return Curves(
         slot=Slot(
             id="steps",
@@ -219,9 +222,9 @@ def _steps(runs: Mapping[str, Learning]) -> Curves:
             note="log",
             columns=6,
         ),
-        series=tuple(series),
+        series=placed(series, (), frame)[0],
         y_log=True,
-        y_range=(1.0, 1.6 * STEPS),
+        y_range=y_range,
         x_label="direction, largest first",
         height=15,
         alt="Steps until three quarters of the target in a direction are learned, for gradient "

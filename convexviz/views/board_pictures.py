@@ -120,7 +120,8 @@ class Curves(AbstractPanel):
     """Curves against a quantity, with reference lines and a dot where the variable stands.
 
     Attributes:
-        references: horizontal lines: {"y", "words", "role"} each.
+        references: horizontal lines: {"y", "words", "role"} each, and where its words are: "above"
+            it or not, and "at" 0, 0.5 or 1 of its length.
         cursor: the variable; its value is a place on the x axis, or a number in `cursor_at`.
         drag: whether the cursor can be dragged here.
         x_unit, y_unit: `%` writes shares in per cent.

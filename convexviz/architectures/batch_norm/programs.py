@@ -13,7 +13,7 @@ from convexviz.core.network import Network
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.errors import SpecError
 
-MAX_AFTER = 50_000_000  # P d^2 numbers of factors: 400 MB
+MAX_AFTER = 100_000_000  # numbers of features and factors, P (N + d) (d + 1): 800 MB
 
 
 def build(spec: Spec, data: Arrays, networks: tuple[Network, ...] = ()) -> AbstractConvexProgram:
@@ -120,10 +120,13 @@ def _after(spec: Spec, at: Setting) -> AbstractConvexProgram:
         )
     patterns = patterns_for(spec, at)
     d = at.inputs.shape[-1]
-    if len(patterns) * d**2 > MAX_AFTER:
+    N = at.inputs[..., 0].size
+    needed = len(patterns) * (N + d) * (d + 1)
+    if needed > MAX_AFTER:
         raise SpecError(
-            f"position='after' factors every pattern's features, {len(patterns):,} of width "
-            f"{d}: use fewer n_gates or a narrower X"
+            f"position='after' keeps the features of every pattern, at most {MAX_AFTER:,} numbers, "
+            f"got {len(patterns):,} patterns of {N:,} rows of width {d}: {needed:,}; use fewer "
+            "n_gates, fewer rows or a narrower X"
         )
     if at.targets.shape[1] > 1 or at.inputs.ndim > 2 or spec.loss != "squared":
         norm = NormalisedCones(at.inputs.reshape(-1, d), patterns, spec.neurons == "gated")

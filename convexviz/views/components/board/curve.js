@@ -75,12 +75,12 @@ function drawBand(context, roles, {x, y}, {x: xs, low, high, role}) {
   context.fill();
 }
 
-function drawReference(context, roles, {y, left, right}, {y: value, role, words, above = true}) {
+function drawReference(context, roles, {y, left, right}, {y: value, role, words, above = true, at: share = 1}) {
   const at = y.to(value);
   const colour = colourOf(roles, role ?? 'ink2');
   drawLine(context, [[left, at], [right, at]], {colour, width: 1.5 * roles.k, dash: [6 * roles.k, 4 * roles.k]});
-  drawText(context, words, right, at + (above ? -5 : 13) * roles.k, {
-    fill: colour, size: 0.75 * roles.rem, weight: 600, align: 'right', font: roles.font, halo: roles.paper,
+  drawText(context, words, left + (1 - share) * 6 * roles.k + share * (right - left), at + (above ? -5 : 13) * roles.k, {
+    fill: colour, size: 0.75 * roles.rem, weight: 600, align: ['left', 'center', 'right'][Math.round(2 * share)], font: roles.font, halo: roles.paper,
   });
 }
 

@@ -1,0 +1,52 @@
+"""Words on a panel of curves find a place that nothing crosses, or are left out."""
+
+import numpy as np
+
+from convexviz.views import board_labels
+from convexviz.views.board_labels import Frame, placed
+from convexviz.views.board_pictures import Series
+
+FRAME = Frame((0.0, 10.0), (0.0, 1.0))
+X = np.arange(11.0)
+
+
+def curve(y: float, **look: object) -> Series:
+    return Series(x=X, y=np.full(11, y), words="seen", **look)  # type: ignore[arg-type]
+
+
+def test_words_stay_where_they_were_asked_for_when_there_is_room() -> None:
+    (found,), (line,) = placed(
+        [curve(0.5, at=0.6, up=False)], [{"y": 0.9, "words": "best", "role": "ink"}], FRAME
+    )
+    assert (found.words, found.at, found.up) == ("seen", 0.6, False)
+    assert (line["words"], line["at"], line["above"]) == ("best", 1.0, True)
+
+
+def test_words_move_away_from_another_curve_and_from_other_words() -> None:
+    close = [curve(0.50), curve(0.56)]  # ten pixels apart: between them is no room
+    (low, high), _ = placed(close, [], FRAME)
+    assert (low.words, high.words) == ("seen", "seen")
+    assert (low.up, high.up) == (False, True)
+
+
+def test_a_line_says_its_words_at_the_end_that_is_free() -> None:
+    rises = Series(x=X, y=np.linspace(0.2, 0.97, 11))
+    _, (line,) = placed([rises], [{"y": 0.9, "words": "a method", "role": "ink"}], FRAME)
+    assert line["at"] == 0.0
+    assert line["words"] == "a method"
+
+
+def test_words_without_a_place_are_left_to_the_note() -> None:
+    crowd = [Series(x=X, y=np.full(11, y)) for y in np.linspace(0.02, 0.98, 30)]
+    (first, *_), (line,) = placed(
+        [curve(0.5), *crowd], [{"y": 0.5, "words": "best", "role": "ink"}], FRAME
+    )
+    assert (first.words, first.said) == ("", "seen")
+    assert line["words"] == ""
+
+
+def test_logarithmic_axes_count_pixels_and_not_values() -> None:
+    frame = Frame((1.0, 1000.0), (1.0, 100.0), x_log=True, y_log=True)
+    x, y = frame.to([1.0, 1000.0], [10.0, 100.0])
+    assert np.allclose(x, [0.0, board_labels.WIDTH])
+    assert np.allclose(y, [board_labels.HEIGHT / 2, 0.0])
