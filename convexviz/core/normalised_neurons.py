@@ -166,22 +166,23 @@ class NormalisedNeurons(AbstractConvexProgram):
 
     def from_cvxpy(self, problem: cp.Problem) -> Array:
         found = [np.zeros((0, 2 + self.X.shape[1] + self.Y.shape[1]))]
-        values = {name: np.asarray(v.value) for name, v in problem.var_dict.items()}
+        # A null space costs nothing and does nothing: what a solver leaves there is dropped.
+        values = {}
+        for i, _, name in self._groups():
+            Z, rank = np.asarray(problem.var_dict[name].value), self.norm.blocks[i].rank
+            values[name] = np.vstack([Z[:rank], Z[-1:]])
         least = _SOLVED * max(float(np.linalg.norm(Z)) for Z in values.values())
         for i, sign, name in self._groups():
             Z = values[name]
             if np.linalg.norm(Z) <= least:  # an interior point leaves nothing at zero
                 continue
-            # A null space costs nothing and does nothing: what a solver leaves there is dropped.
-            seen = np.append(np.arange(self.norm.blocks[i].rank), len(Z) - 1)
-            U, s, Vt = np.linalg.svd(Z[seen], full_matrices=False)
+            U, s, Vt = np.linalg.svd(Z, full_matrices=False)
             for u, size, v in zip(U.T, s, Vt, strict=True):
                 if self.norm.gated:
-                    E, V = np.zeros(len(Z)), size * v
-                    E[seen] = u
+                    E, V = np.zeros(problem.var_dict[name].shape[0]), size * v
+                    E[: len(u) - 1], E[-1] = u[:-1], u[-1]
                 else:  # one output: the nearest that the cone allows
-                    block = self.norm.blocks[i]
-                    E, V = block.project(Z[seen, 0])[0], np.array([sign])
+                    E, V = self.norm.blocks[i].project(Z[:, 0])[0], np.array([sign])
                 found.append(self.rows(np.array([i]), E[None], V[None]))
         return np.concatenate(found)
 

@@ -173,7 +173,7 @@ class _Point:
         lengths = np.linalg.norm(program.outputs(variables), axis=-1)
         none = lengths <= _ZERO * float(np.linalg.norm(program.y))
         variables[none.reshape(variables.shape[:-1])] = 0.0
-        self.groups, self.near = {}, set()
+        self.groups, self.near, self.residual = {}, set(), program.y.copy()
         self.called(program.y - program.fit(variables))
         return variables
 

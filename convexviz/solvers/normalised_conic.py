@@ -31,7 +31,9 @@ def solved(program: NormalisedProgram, tolerance: float) -> Float[np.ndarray, "g
     if not groups:
         return out
     features = {i: _features(program, i) for i in range(P)}
-    factors = {i: np.linalg.qr(features[i], mode="r") for i in range(P)}
+    factors: dict[int, Array] = {
+        i: np.asarray(np.linalg.qr(features[i], mode="r")) for i in range(P)
+    }
     k = len(groups)
     fit = np.hstack([-signs[g] * features[i] for g, i in groups])
     rows = [sparse.hstack([sparse.eye(n), fit, sparse.csr_matrix((n, k))])]

@@ -110,7 +110,7 @@ def _turns(
     ends = float(race.steps[0]) + 1.0, float(race.steps[-1]) + 1.0
     if race.classes:
         frame = Frame(ends, SHARES, x_log=True)
-        series, references = map(list, placed(series, references, frame))
+        series, references = placed(series, references, frame)
     return [
         Curves(
             slot=Slot(

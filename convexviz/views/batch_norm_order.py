@@ -222,7 +222,7 @@ def _steps(runs: Mapping[str, Learning]) -> Curves:
             note="log",
             columns=6,
         ),
-        series=placed(series, (), frame)[0],
+        series=tuple(placed(series, (), frame)[0]),
         y_log=True,
         y_range=y_range,
         x_label="direction, largest first",

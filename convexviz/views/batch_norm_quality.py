@@ -48,7 +48,7 @@ def quality(known: Known) -> Curves:
     shown, lines = [*series, *_band(known)], _references(known.baselines) if classes else []
     x_range, y_range = (0.0, float(rank(result))), _shares(shown, lines) if classes else None
     if y_range is not None:
-        shown, lines = map(list, placed(shown, lines, Frame(x_range, y_range)))
+        shown, lines = placed(shown, lines, Frame(x_range, y_range))
     return Curves(
         slot=Slot(
             id="quality",

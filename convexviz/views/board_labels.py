@@ -7,7 +7,7 @@ left out; the panel's note and the text below say it all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,7 +51,7 @@ def _share(values: Any, ends: tuple[float, float], log: bool) -> Array:
 
 def placed(
     series: Sequence[Series], references: Sequence[Mapping[str, Any]], frame: Frame
-) -> tuple[tuple[Series, ...], tuple[Mapping[str, Any], ...]]:
+) -> tuple[list[Series], list[Mapping[str, Any]]]:
     """The curves and lines with their words where there is room, curves first."""
     ink = [_along(frame, each) for each in series if len(each.x)]
     for line in references:
@@ -72,7 +72,7 @@ def placed(
             at, up = asked[best]
             curves[j] = replace(each, at=at, up=up)
             taken.append(boxes[best])
-    lines = []
+    lines: list[Mapping[str, Any]] = []
     for line in references:
         asked_of = [(at, above) for at in (1.0, 0.0, 0.5) for above in (True, False)]
         boxes = [_on_line(frame, line, at, above) for at, above in asked_of]
@@ -83,7 +83,7 @@ def placed(
             at, above = asked_of[best]
             lines.append({**line, "at": at, "above": above})
             taken.append(boxes[best])
-    return tuple(curves), tuple(lines)
+    return curves, lines
 
 
 def _along(frame: Frame, series: Series) -> tuple[Array, Array]:
@@ -130,13 +130,8 @@ def _cost(box: Box, ink: Sequence[tuple[Array, Array]], taken: Sequence[Box]) ->
         return float("inf")
     if any(_overlap(box, other) for other in taken):
         return float("inf")
-    return float(sum(np.sum(inside) for inside in _under(box, ink)))
-
-
-def _under(box: Box, ink: Sequence[tuple[Array, Array]]) -> Iterator[Array]:
-    left, top, right, bottom = box
-    for x, y in ink:
-        yield (x > left) & (x < right) & (y > top) & (y < bottom)
+    under = ((x > left) & (x < right) & (y > top) & (y < bottom) for x, y in ink)
+    return float(sum(np.sum(inside) for inside in under))
 
 
 def _overlap(one: Box, other: Box) -> bool:

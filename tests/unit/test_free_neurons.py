@@ -6,9 +6,9 @@ import pytest
 from convexviz.core.free_norm import FreeNorm, ascend
 from convexviz.core.losses import loss_named
 from convexviz.core.orthonormal import OrthonormalProgram, class_outputs
-from convexviz.core.solution import Scope, Status
+from convexviz.core.solution import Progress, Scope, Status
 from convexviz.core.vector import VectorProgram
-from convexviz.errors import IncompatibleSolver
+from convexviz.errors import Cancelled, IncompatibleSolver
 from convexviz.solvers.free_neurons import FreeNeurons
 from convexviz.solvers.orthonormal import ClosedForm
 
@@ -40,6 +40,22 @@ def test_the_network_reaches_the_closed_form_where_there_is_one(loss: str) -> No
     assert solution.certificate.primal == pytest.approx(optimum, rel=1e-4)
     assert solution.certificate.dual <= optimum * (1 + 1e-12)
     assert (solution.status is Status.OPTIMAL) is (solution.certificate.relative_gap <= 1e-3)
+
+
+def test_a_cancel_in_the_middle_of_training_is_heard() -> None:
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((20, 5))
+    program = VectorProgram(X, rng.standard_normal((20, 2)), 0.2, FreeNorm(X))
+    heard: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        heard.append(progress)
+        raise Cancelled
+
+    solution = FreeNeurons(tolerance=1e-9).solve(program, on_iteration=stop)
+    assert solution.status is Status.CANCELLED
+    assert len(heard) == 2  # in training, and what it came to
+    assert solution.certificate.dual <= solution.certificate.primal <= heard[0].primal * (1 + 1e-9)
 
 
 def test_a_path_starts_each_value_at_the_one_before() -> None:

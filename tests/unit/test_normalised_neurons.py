@@ -10,7 +10,7 @@ from convexviz.core.normalised import NormalisedProgram
 from convexviz.core.normalised_cones import NormalisedCones
 from convexviz.core.normalised_neurons import NormalisedNeurons
 from convexviz.core.readout import Pooled, Rows
-from convexviz.core.solution import Scope, Status
+from convexviz.core.solution import Progress, Scope, Status
 from convexviz.errors import Cancelled, IncompatibleSolver
 from convexviz.solvers.block_descent import BlockDescent
 from convexviz.solvers.normalised_columns import NormalisedColumns
@@ -124,6 +124,46 @@ def test_zero_and_a_cancelled_run_are_certified() -> None:
     )
     with pytest.raises(IncompatibleSolver, match="smooth loss"):
         NormalisedColumns().solve(hinge)
+
+
+def test_a_cancel_in_the_middle_of_training_is_heard() -> None:
+    """The seventh report comes from inside the training of both layers; nothing comes after it but
+    what ends the run."""
+    program = made(outputs=2, patches=2, share=0.05)
+    plain, heard = NormalisedColumns(tolerance=1e-10).solve(program), []
+
+    def stop(progress: Progress) -> None:
+        heard.append(progress)
+        if len(heard) >= 3:
+            raise Cancelled
+
+    solution = NormalisedColumns(tolerance=1e-10).solve(program, on_iteration=stop)
+    assert len(plain.objectives) > 2 * len(heard)
+    assert solution.status is Status.CANCELLED
+    assert len(heard) <= 4
+    assert solution.certificate.dual <= plain.certificate.primal <= solution.certificate.primal
+
+
+def test_what_a_solver_leaves_in_a_null_space_is_no_neuron() -> None:
+    """Where a pattern's rows are few, what they do not see of the weights may be of any length."""
+    rng = np.random.default_rng(8)
+    column, Y = rng.standard_normal((6, 1)), rng.standard_normal((6, 2))
+    X = np.hstack([column, column, rng.standard_normal((6, 1))])
+    norm = NormalisedCones(X, arrangements.enumerate_all(X), True)
+    program = NormalisedNeurons(X, Y, 0.05, norm)
+    problem = program.to_cvxpy()
+    problem.solve(solver=cp.CLARABEL)
+    before = program.objective(program.from_cvxpy(problem))
+    free = 0
+    for i in range(len(norm.blocks)):
+        block = norm.blocks[i]
+        variable = problem.var_dict[f"Z{i}"]
+        value = np.array(variable.value)
+        value[block.rank : -1] += 1e3 * rng.standard_normal(value[block.rank : -1].shape)
+        variable.value = value
+        free += len(value) - 1 - block.rank
+    assert free > 0
+    assert program.objective(program.from_cvxpy(problem)) == pytest.approx(before, rel=1e-12)
 
 
 def test_a_column_of_ones_frees_what_its_null_space_frees() -> None:

@@ -17,6 +17,7 @@ from convexviz.views import batch_norm_line as line
 from convexviz.views import batch_norm_order as learning_order
 from convexviz.views import batch_norm_toy as toy
 from convexviz.views.batch_norm_cuts import cut_of, cuts, rank
+from convexviz.views.batch_norm_quality import K
 from convexviz.views.heroes.base import Hero
 
 NAME = "batch_norm"
@@ -45,7 +46,7 @@ def _show_cuts(result: Result, decays: list[float], weight_decay: float) -> None
     results = batch_norm_cuts.known(result)
     whole = results.get(rank(result))
     race = batch_norm_runs.race_of(whole)
-    wanted: dict[str, Any] = {cut_board.K: _k(result), BETA: weight_decay}
+    wanted: dict[str, Any] = {K: _k(result), BETA: weight_decay}
     if race is not None:
         wanted[learning.RECORD] = _record(race.last)
         st.session_state[LAST] = race.last
@@ -132,8 +133,8 @@ def listen() -> None:
     """What was moved goes into the address: k and the weight decay; points into the session."""
     held, top = board.held(KEY), st.session_state.get(RANK)
     arch = architectures.get(NAME)
-    if top is not None and cut_board.K in held:
-        k = int(held[cut_board.K])
+    if top is not None and K in held:
+        k = int(held[K])
         controls.hold(arch, FIELD, 0 if k >= top else k, _opening())
     if BETA in held:
         st.query_params[controls.address_of(arch, "weight_decay")] = f"{held[BETA]:g}"
