@@ -1,7 +1,8 @@
-"""Local maxima of `|B u|` over unit vectors of a cone `{K u >= 0}`, by alternation.
+"""Local maxima of `|B u|` over unit vectors of a cone `{K u >= 0}`: by alternation, then ascent.
 
 For output weights g the best u is the projection of B'g onto the cone, for u the best g is B u; in
-turn they never descend. What they reach is a neuron, and an estimate of the maximum from below.
+turn they never descend, and from where that creeps faces lead on to a maximum. What they reach is
+a neuron, and an estimate of the maximum from below.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from convexviz.core.compiled import compiled
+from convexviz.core.cone_ascent import ascend
 from convexviz.core.cones_kernels import project_on_rows
 from convexviz.core.types import Array
 
-ON = 1e-9  # nearer to a hyperplane, a unit direction lies on it
-_STEPS = 60
+_STEPS, _WALLS = 60, 300
 _ALIKE = 1e-7
 
 
@@ -62,24 +63,12 @@ def local_peaks(
     for j in np.argsort(-values):
         if values[j] <= 0.0 or any(np.abs(points[j] - u).max() <= 1e-3 for u in found):
             continue
-        u = sharpened(B, K, points[j])
+        u = ascend(K, B, points[j], _WALLS)
         if all(np.abs(u - other).max() > _ALIKE for other in found):
             found.append(u)
             heights.append(float(np.linalg.norm(B @ u)))
-    return np.array(found).reshape(-1, K.shape[1]), np.array(heights)
-
-
-def sharpened(
-    B: Float[np.ndarray, "c r"], K: Float[np.ndarray, "f r"], u: Float[np.ndarray, " r"]
-) -> Float[np.ndarray, " r"]:
-    """The top singular direction of B on the face where u lies, if that is in the cone."""
-    P = span_of(K[np.abs(K @ u) <= ON])
-    if P.shape[0] <= 1:
-        return u
-    w: Array = np.linalg.svd(B @ P.T)[2][0] @ P
-    w = (w if w @ u > 0 else -w) / np.linalg.norm(w)
-    better = np.linalg.norm(B @ w) >= np.linalg.norm(B @ u) * (1 - 1e-13)
-    return w if better and (K @ w).min(initial=0.0) >= -1e-12 else u
+    order = np.argsort(-np.array(heights), kind="stable")
+    return np.array(found).reshape(-1, K.shape[1])[order], np.array(heights)[order]
 
 
 def span_of(normals: Float[np.ndarray, "f r"]) -> Float[np.ndarray, "q r"]:

@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convexviz.core.arrangements import Arrangements, enumerate_all
+from convexviz.core.cone_ascent import ON
 from convexviz.core.cone_bound import facet_rows
-from convexviz.core.cone_climb import ON, span_of
+from convexviz.core.cone_climb import span_of
 from convexviz.core.cone_search import ConeSearch, Proved
 from convexviz.core.dual_norm import AllFaces, DualNorm, Found, Peaks, power_of_two
 from convexviz.core.faces import MAX_CELLS, MAX_RANK, count_cells

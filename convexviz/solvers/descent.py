@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,7 @@ def descend(problem: Problem, options: Options, seed: int, on_record: OnRecord) 
             "players; leave scheme out and give one learning_rate"
         )
     _check_size(problem, options)
+    _warm()
     started = time.perf_counter()
     exact = problem.entries <= _SMALL or options.optimizer == "lbfgs"  # its line search needs it
     dtype = torch.float64 if exact else torch.float32
@@ -101,6 +103,16 @@ class _Clock:
         for name, number in problem.measured(problem.network(weights)).items():
             self.records.setdefault(name, []).append(number)
         self.started += time.perf_counter() - now
+
+
+@cache
+def _warm() -> None:
+    """A step of Adam on nothing: torch loads its optimisers at the first, for a second or two."""
+    import torch
+
+    nothing = torch.zeros(1, requires_grad=True)
+    nothing.square().sum().backward()
+    torch.optim.Adam([nothing]).step()
 
 
 def _check_size(problem: Problem, options: Options) -> None:

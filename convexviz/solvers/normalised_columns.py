@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from convexviz.core.cone_climb import ON, span_of
+from convexviz.core.cone_ascent import ON
+from convexviz.core.cone_climb import span_of
 from convexviz.core.dual_norm import power_of_two
 from convexviz.core.normalised_neurons import NormalisedNeurons
 from convexviz.core.program import AbstractConvexProgram

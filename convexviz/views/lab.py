@@ -200,19 +200,19 @@ def _hero(arch: Architecture, result: Result, *, ahead: bool) -> Result:
     if on_path and (index != opening_index(result) or name in st.query_params):
         st.query_params[name] = f"{here.spec['weight_decay']:g}"
     proving.show(result, family, index)
-    _story(arch)
-    panels.show(here, label, lambda: _race(here, label))
+    st.space("medium")
+    raced = panels.show(
+        here, label, lambda places: race.show(here, label, places), lambda card: _apply(arch, card)
+    )
+    if raced:
+        starts.show(here, label)
     return here
 
 
 def _story(arch: Architecture) -> None:
+    """The story alone, where no figure is drawn."""
     st.space("medium")
     panels.tell(arch.name, lambda card: _apply(arch, card))
-
-
-def _race(here: Result, label: str) -> None:
-    race.show(here, label)
-    starts.show(here, label)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)

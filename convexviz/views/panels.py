@@ -1,11 +1,16 @@
-"""Below the hero: one figure at a time, what to notice in it, and the story that leads there."""
+"""Below the hero: one figure at a time, beside it the story that leads there and what to notice.
+
+On a narrow screen the story stands under its figure.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from convexviz import figures
 from convexviz.architectures import story
@@ -16,6 +21,11 @@ from convexviz.views.frame import scale
 from convexviz.views.share import is_narrow
 
 RACE = "Race"
+# A card is narrow: its formulas are set in the size of its words, and scroll where still too wide.
+_STYLE = """<style>
+[class*=story] .katex{font-size:1.05em}
+[class*=story] .katex-display{overflow:auto hidden;padding-block:2px;margin-block:.4em}
+</style>"""
 
 
 def chosen(name: str, titles: list[str]) -> str:
@@ -38,22 +48,44 @@ def chosen(name: str, titles: list[str]) -> str:
     return title
 
 
-def show(result: Result, label: str, race: Callable[[], None]) -> None:
-    """The chosen figure at the left, its caption at the right; `race` draws the race.
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a figure goes, and what is said of it beside, or under it on a narrow screen."""
 
-    `label` tells results apart.
+    figure: DeltaGenerator
+    words: DeltaGenerator
+
+
+def show(
+    result: Result,
+    label: str,
+    race: Callable[[Places], None],
+    apply: Callable[[story.Card], None],
+) -> bool:
+    """The chosen figure, beside it the story and what to notice; whether that is the race.
+
+    `label` tells results apart, `race` draws the race, `apply` sets the page to a card's settings.
     """
     name = result.architecture
     pictures = figures.for_architecture(name)
     title = chosen(name, [RACE, *pictures])
-    if title == RACE:
-        race()
-        return
-    figure, alt, caption = _drawn(label, title, look(), result)
-    left, right = st.columns([0.745, 0.255], gap="medium")
-    with left:
-        plot(figure, f"{name}.figure.{title}", alt)
+    left, right = st.columns([0.64, 0.36], gap="medium")
     with right:
+        tell(name, apply)
+    places = Places(left, right.container())
+    if title == RACE:
+        race(places)
+        return True
+    figure, alt, caption = _drawn(label, title, look(), result)
+    with places.figure:
+        plot(figure, f"{name}.figure.{title}", alt)
+    notice(places, caption)
+    return False
+
+
+def notice(places: Places, caption: str) -> None:
+    """What to notice in a figure."""
+    with places.words:
         st.subheader("What to notice", anchor=False)
         st.markdown(caption)
 
@@ -94,14 +126,15 @@ def tell(name: str, apply: Callable[[story.Card], None]) -> None:
         apply(cards[to])
 
     with st.container(border=True, key=f"{name}.story"):
-        head, moves = st.columns([0.7, 0.3], vertical_alignment="center")
-        with head:
-            st.subheader(cards[step].title, anchor=False)
+        st.html(_STYLE)
+        st.subheader(cards[step].title, anchor=False)
+        st.markdown(cards[step].body)
+        count, moves = st.columns([0.3, 0.7], vertical_alignment="center")
+        with count:
+            st.caption(f"{step + 1} of {len(cards)}")
         with moves, st.container(horizontal=True, horizontal_alignment="right"):
             st.button(
                 "Back", key=f"{place}.back", disabled=step == 0, on_click=go, args=(step - 1,)
             )
             last = step == len(cards) - 1
             st.button("Next", key=f"{place}.next", disabled=last, on_click=go, args=(step + 1,))
-        st.markdown(cards[step].body)
-        st.caption(f"{step + 1} of {len(cards)}")

@@ -24,20 +24,18 @@ def _memory() -> LastFew[Runs]:
     return LastFew(_KEPT)
 
 
-def show(result: Result, name: str) -> None:
+def show(result: Result, name: str, places: panels.Places) -> None:
     """The race if it was run for this result (`name` tells results apart), else the way to it."""
     arch = result.architecture
     picture = race_picture.of(arch)
     runs = Runs.of(result.arrays, "descent_") or _memory().get(name)
-    left, right = st.columns([0.745, 0.255], gap="medium")
+    left = places.figure
     if runs is not None:
         with left:
             played = heroes.of(arch).race
             if played is None or not played(result, runs, f"{arch}.hero.race"):
                 _draw(result, runs)
-        with right:
-            st.subheader("What to notice", anchor=False)
-            st.markdown(picture.caption(result, runs))
+        panels.notice(places, picture.caption(result, runs))
         return
     slot = f"{arch}.race.job"
     known = architectures.get(arch)

@@ -30,7 +30,7 @@ def show(result: Result, name: str) -> None:
     if not arch.race_widths or arch.depth(arch.spec.of(result.spec)) > 1:
         return
     ended = Starts.of(result.arrays, PREFIX) or _memory().get(name)
-    left, right = st.columns([0.745, 0.255], gap="medium")
+    left, right = st.columns([0.64, 0.36], gap="medium")
     slot = f"{arch.name}.starts.job"
     if ended is not None:
         with left:

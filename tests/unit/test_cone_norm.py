@@ -6,6 +6,7 @@ import pytest
 from scipy.optimize import nnls
 
 from convexviz.core.arrangements import enumerate_all, sample
+from convexviz.core.cone_ascent import ascend
 from convexviz.core.cone_bound import by_faces, facet_rows, multipliers, proved
 from convexviz.core.cone_climb import local_peaks
 from convexviz.core.cone_norm import ChosenCones
@@ -46,6 +47,31 @@ def test_faces_give_the_maximum_and_multipliers_prove_no_less(n: int, r: int, c:
         peaks, heights = local_peaks(B, K, np.concatenate([np.eye(c), -np.eye(c)]))
         assert heights.max() <= value * (1 + 1e-12)
         assert (K @ peaks.T).min() >= -1e-12
+
+
+@pytest.mark.parametrize(("n", "r", "c"), [(5, 2, 2), (7, 4, 3), (9, 5, 2), (12, 6, 6), (30, 8, 3)])
+def test_an_ascent_ends_at_a_local_maximum_of_its_cone(n: int, r: int, c: int) -> None:
+    for _ in range(4):
+        K, B = cone(n, r), RNG.standard_normal((c, r))
+        K /= np.linalg.norm(K, axis=1, keepdims=True)
+        corner = K.T @ RNG.uniform(size=n)
+        multipliers_, _ = nnls(K.T, -corner)  # onto the cone: what a start is
+        start = corner + K.T @ multipliers_
+        start /= np.linalg.norm(start)
+        top = ascend(K, B, start, 500)
+        assert (K @ top).min() >= -1e-12
+        assert np.linalg.norm(top) == pytest.approx(1.0)
+        assert np.linalg.norm(B @ top) >= np.linalg.norm(B @ start) * (1 - 1e-12)
+        # Its slope is held by walls, and small steps that stay in the cone lead down.
+        slope = B.T @ (B @ top) - np.linalg.norm(B @ top) ** 2 * top
+        on = K[K @ top <= 1e-9]
+        left = nnls(on.T, -slope)[1] if len(on) else np.linalg.norm(slope)
+        assert left <= 1e-9 * np.linalg.norm(B) ** 2
+        near = top + 1e-4 * RNG.standard_normal((4000, r))
+        near = near[(near @ K.T).min(axis=1) >= 0]
+        near /= np.linalg.norm(near, axis=1, keepdims=True)
+        values = np.linalg.norm(near @ B.T, axis=1)
+        assert values.max(initial=0.0) <= np.linalg.norm(B @ top) * (1 + 1e-10)
 
 
 @pytest.mark.parametrize(("n", "r"), [(60, 3), (200, 4), (80, 5)])

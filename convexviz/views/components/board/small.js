@@ -216,8 +216,13 @@ function marksPanel(app, panel) {
       const text = {fill: colour, size: 0.8125 * roles.rem, weight: 600, base: 'middle', font: roles.font, halo: roles.paper};
       context.font = `${text.weight} ${text.size}px ${text.font}`;
       const wide = context.measureText(words).width;
-      const beside = px > width / 2 ? px - 7 * roles.k - wide : px + 7 * roles.k;
-      drawText(context, words, Math.max(0, Math.min(width - wide, beside)), y, text);
+      const sides = [px + 7 * roles.k, px - 7 * roles.k - wide];
+      if (px > width / 2) sides.reverse();
+      const places = sides.map((side) => Math.max(0, Math.min(width - wide, side)));
+      // The stems of the marks above run down beside this one: a word stands clear of them.
+      const stems = known.slice(0, i).map((other) => x.to(other.value)).filter((stem) => Math.abs(stem - px) > 7 * roles.k);
+      const clear = (place) => stems.every((stem) => stem < place - 3 || stem > place + wide + 3);
+      drawText(context, words, places.find(clear) ?? places[0], y, text);
     });
   };
   return {watch: () => [panel.spec.variable].filter(Boolean), draw};
