@@ -24,6 +24,7 @@ NAMES = {  # on the line of what descent is measured against
     "the optimum on these patterns": "sampled optimum",
     "the network shown": "the network shown",
 }
+ROOM = 0.2  # of the axis: what a name needs beside its line
 ROW = 18  # pixels from one label to the next above it
 SPREAD = 0.3  # of a row: dots of one width do not cover each other
 
@@ -83,7 +84,8 @@ def draw(result: Result, starts: Starts, theme: Theme) -> go.Figure:
     gap = max(proof.relative_gap, low)
     stuck = gap + STUCK
     name = NAMES[rival_of(result)]
-    beside = "left" if stuck > 3 * gap else "right"
+    room = np.log10(stuck / gap) / np.log10(top / low) > ROOM
+    beside = "left" if room else "right"
     lines = (
         (stuck, "1\u00a0% above", theme.roles.ink2, "left"),
         (gap, name, theme.roles.convex, beside),

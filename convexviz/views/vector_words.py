@@ -91,6 +91,8 @@ def _patterns(result: Result) -> str:
         return f"**{n}** rows and **{count}** of the cells that they cut: "
     if _is_searched_freely(result):
         return f"**{n}** rows cut more cells than can be listed; "
+    if count == "1":
+        return f"**{n}** rows, of whose cells one is enough; "
     return f"**{n}** rows cut the space of neurons into **{count}** cells; "
 
 
