@@ -210,6 +210,7 @@ def main() -> None:
     """Print the report."""
     in_own_process(whole_image, "camera 512x512, 3x3", 3)
     in_own_process(whole_image, "camera 512x512, 5x5", 5)
+    in_own_process(whole_image, "camera 512x512, 7x7", 7)
     in_own_process(small_path)
     compare("diabetes 300x10, 50 gates, 0.02 of the largest weight decay", diabetes, DIABETES)
     compare("camera 3x3, crop 64x64, 100 gates, 1e-3", crop, IMAGE)

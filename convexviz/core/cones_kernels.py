@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from convexviz.core.compiled import compiled
+from convexviz.core.compiled import compiled_sums
 from convexviz.core.types import Array
 
 DEPENDENT = 1e-24  # squared distance of a unit row to the span of others: below, it is in it
 
 
-@compiled
+@compiled_sums
 def orthonormal(  # noqa: C901 - a compiled loop
     A: Array, start: int, k: int, Q: Array, R: Array
 ) -> int:  # pragma: no cover - compiled
@@ -50,7 +50,7 @@ def orthonormal(  # noqa: C901 - a compiled loop
     return k
 
 
-@compiled
+@compiled_sums
 def project_on_rows(  # noqa: C901, PLR0912, PLR0913, PLR0915 - a compiled loop
     F: Array,
     first_row: int,
@@ -156,10 +156,10 @@ def project_on_rows(  # noqa: C901, PLR0912, PLR0913, PLR0915 - a compiled loop
     return k, False
 
 
-@compiled
+@compiled_sums
 def project_groups(  # noqa: PLR0913 - a compiled loop
     F: Array,
-    ends: Array,
+    spans: Array,
     C: Array,
     rows: Array,
     counts: Array,
@@ -167,7 +167,7 @@ def project_groups(  # noqa: PLR0913 - a compiled loop
     points: Array,
     bounds: Array,
 ) -> None:  # pragma: no cover - compiled
-    """Project `C[j]` onto the cone with the rows `F[ends[j]:ends[j + 1]]`, for every j.
+    """Project `C[j]` onto the cone with the rows `F[spans[j, 0]:spans[j, 1]]`, for every j.
 
     `rows[j, :counts[j]]` is the guess and becomes the answer; where `stops[j]` is positive, a
     bound below it will do. `bounds[j]`, at least the norm of
@@ -176,13 +176,13 @@ def project_groups(  # noqa: PLR0913 - a compiled loop
     d = C.shape[1]
     multipliers = np.empty(d + 1)
     for j in range(len(C)):
-        m = ends[j + 1] - ends[j]
+        first, m = spans[j, 0], spans[j, 1] - spans[j, 0]
         size = 0.0
         for t in range(d):
             size += C[j, t] * C[j, t]
         size = np.sqrt(size)
         k, done = project_on_rows(
-            F, ends[j], m, C[j], rows[j], counts[j], stops[j], multipliers, points[j]
+            F, first, m, C[j], rows[j], counts[j], stops[j], multipliers, points[j]
         )
         counts[j] = k
         total, square = 0.0, 0.0
@@ -191,7 +191,7 @@ def project_groups(  # noqa: PLR0913 - a compiled loop
         for t in range(d):
             s = C[j, t]
             for i in range(k):
-                s += multipliers[i] * F[ends[j] + rows[j, i], t]
+                s += multipliers[i] * F[first + rows[j, i], t]
             square += s * s
         rounding = 4 * (d + k) * 2.2e-16 * (size + total)
         bounds[j] = np.sqrt(square) + rounding if done else np.nan

@@ -137,16 +137,18 @@ class ReluData:
 
         Where `stop` is positive, a row that is known to be shorter is not finished.
         """
-        cones = [self.cone(g) for g in groups.tolist()]
+        chosen, which = np.unique(groups, return_inverse=True)
+        cones = [self.cone(g) for g in chosen.tolist()]
         normals = [cone.signs[:, None] * cone.rows for cone in cones]
         ends = np.cumsum([0, *(len(rows) for rows in normals)])
+        spans = np.stack([ends[:-1], ends[1:]], axis=1)[which]
         rows = np.zeros((len(C), C.shape[1] + 1), dtype=np.int64)
         counts, points, bounds = np.zeros(len(C), np.int64), np.empty_like(C), np.empty(len(C))
         if len(C):
             stops = np.full(len(C), stop)
-            project_groups(np.concatenate(normals), ends, C, rows, counts, stops, points, bounds)
+            project_groups(np.concatenate(normals), spans, C, rows, counts, stops, points, bounds)
         for j in np.flatnonzero(np.isnan(bounds)).tolist():
-            found = cones[j].project(C[j])
+            found = cones[which[j]].project(C[j])
             points[j], bounds[j] = found.point, found.bound
         return points, bounds
 

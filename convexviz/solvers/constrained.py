@@ -19,7 +19,7 @@ from convexviz.core.relu_data import Evaluated
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
-from convexviz.solvers.constrained_search import Search, scaled_dual
+from convexviz.solvers.constrained_search import Search, Walls, scaled_dual
 from convexviz.solvers.constrained_workspace import Workspace, workspace_of
 
 # On data of unit scale: below this a fit is exact to rounding. Reached where weight decay is 0,
@@ -64,7 +64,7 @@ class ActiveSet(AbstractSolver):
         on_iteration: OnIteration = silent,
     ) -> Solution:
         """Solve `program` starting at `start`, an optimum for nearby weight decay at best."""
-        return self._run(program, workspace_of(program), start, on_iteration)
+        return self._run(program, workspace_of(program), start, Walls(), on_iteration)
 
     def path(
         self,
@@ -82,15 +82,15 @@ class ActiveSet(AbstractSolver):
         if workspace is not None:
             workspace.summarise()
         together = workspace is not None and workspace.whole is not None and workspace.full_rank
-        solutions, drafts = [], []
+        solutions, drafts, walls = [], [], Walls()
         for beta in weight_decays:
             here = program.with_weight_decay(float(beta))
             if workspace is not None and together:
-                draft = self._draft(here, workspace, start, on_iteration)
+                draft = self._draft(here, workspace, start, walls, on_iteration)
                 drafts.append(draft)
                 start, cancelled = draft.variables, draft.monitor.cancelled
             else:
-                solutions.append(self._run(here, workspace, start, on_iteration))
+                solutions.append(self._run(here, workspace, start, walls, on_iteration))
                 start = solutions[-1].variables
                 cancelled = solutions[-1].status is Status.CANCELLED
             if cancelled:
@@ -106,6 +106,7 @@ class ActiveSet(AbstractSolver):
         program: ReluProgram,
         workspace: Workspace | None,
         start: Float[np.ndarray, "2 P d"],
+        walls: Walls,
         on_iteration: OnIteration,
     ) -> Solution:
         monitor = Monitor(self.tolerance, on_iteration)
@@ -117,7 +118,7 @@ class ActiveSet(AbstractSolver):
             return best.solution(monitor)
         workspace.summarise()
         small = workspace.at(program.weight_decay)
-        search = Search(small, workspace, workspace.reduce(start), workspace.whole is None)
+        search = Search(small, workspace, workspace.reduce(start), walls, workspace.whole is None)
         while not self._descend(search, monitor, best):
             search.exact = True  # the Gram has no more digits to give
         best.offer(workspace.restore(search.V))
@@ -128,12 +129,13 @@ class ActiveSet(AbstractSolver):
         program: ReluProgram,
         workspace: Workspace,
         start: Float[np.ndarray, "2 P d"],
+        walls: Walls,
         on_iteration: OnIteration,
     ) -> _Draft:
         """The optimum as the Gram sees it."""
         monitor = Monitor(self.tolerance, on_iteration)
         small = workspace.at(program.weight_decay)
-        search = Search(small, workspace, workspace.reduce(start), exact=False)
+        search = Search(small, workspace, workspace.reduce(start), walls, exact=False)
         self._descend(search, monitor, None)
         return _Draft(program, workspace.restore(search.V), search, monitor)
 

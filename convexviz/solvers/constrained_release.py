@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convexviz.core.compiled import compiled
+from convexviz.core.compiled import compiled_sums
 from convexviz.core.cones_kernels import project_on_rows
 from convexviz.core.types import Array
 from convexviz.solvers.constrained_steps import TIGHT, attempt, inner, product, reach
@@ -15,7 +15,7 @@ from convexviz.solvers.constrained_steps import TIGHT, attempt, inner, product, 
 SMALL = 1e-2  # groups below this share of the largest are turned at once, not by Newton
 
 
-@compiled
+@compiled_sums
 def restart(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
     gram: Array,
     V: Array,
@@ -87,7 +87,7 @@ def restart(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
     return changed
 
 
-@compiled
+@compiled_sums
 def leave(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
     gram: Array,
     V: Array,

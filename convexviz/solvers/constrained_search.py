@@ -27,6 +27,17 @@ SIGNS = np.array([1.0, -1.0])
 Key = tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """Which rows of its cone hold a group (on) or its correlation's projection (near).
+
+    Guesses, and good ones for the next weight decay of a path.
+    """
+
+    on: dict[Key, Array] = field(default_factory=dict)
+    near: dict[Key, Array] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Search:
     """The state of one solve: the point, its residual, and the patterns it violates."""
@@ -34,14 +45,13 @@ class Search:
     program: ReluProgram
     workspace: Workspace
     V: Float[np.ndarray, "2 P d"]
+    walls: Walls
     exact: bool
     correlations: Float[np.ndarray, "P d"] = field(init=False)
     value: float = np.inf
     dual: float = 0.0
     largest: float = np.inf
     entering: list[tuple[float, int, int, np.ndarray]] = field(default_factory=list)
-    faces: dict[Key, Array] = field(default_factory=dict)
-    near: dict[Key, Array] = field(default_factory=dict)
 
     def certificate(self) -> Certificate:
         """Evaluate the point: objective, dual bound, and the groups that should enter."""
@@ -84,7 +94,7 @@ class Search:
         for a, key in enumerate(working):
             if key in points:
                 current[a] = entry(problem, current, a, points[key])
-            held = self.near if key in points else self.faces
+            held = self.walls.near if key in points else self.walls.on
             faces.append(held.get(key, np.zeros(0, dtype=np.int64)))
         objective = max(self.value, 1e-14)
         gap = (self.value - self.dual) / objective
@@ -94,7 +104,7 @@ class Search:
         if gain > 0:
             self.V = np.zeros_like(self.V)
             for key, v, face in zip(working, current, faces, strict=True):
-                self.V[key], self.faces[key] = v, face
+                self.V[key], self.walls.on[key] = v, face
         return gain
 
     def rescue(self, tolerance: float) -> None:
@@ -112,7 +122,7 @@ class Search:
         if few.objective(found) < self.value:
             self.V = np.zeros_like(self.V)
             self.V[:, groups] = found
-            self.faces = {}
+            self.walls.on.clear()
 
     def lower_bound(self, squares: float, along: float) -> float:
         """A dual value for the residual with `r'r` and `y'r`, correlated as at this point.
@@ -147,7 +157,7 @@ class Search:
         """Bound, sign, group and point of the projection of each signed correlation."""
         if not groups:
             return []
-        normals = [rows for rows in self.workspace.cones(groups) for _ in SIGNS]
+        normals = self.workspace.cones(groups)
         keys = [(k, g) for g in groups for k in (0, 1)]
         C = np.ascontiguousarray(
             (self.correlations[groups, None] * SIGNS[:, None]).reshape(len(keys), -1)
@@ -155,17 +165,18 @@ class Search:
         rows = np.zeros((len(keys), C.shape[1] + 1), dtype=np.int64)
         counts = np.zeros(len(keys), dtype=np.int64)
         for j, key in enumerate(keys):
-            first = (self.faces if self.V[key].any() else self.near).get(key, ())
+            first = (self.walls.on if self.V[key].any() else self.walls.near).get(key, ())
             counts[j] = len(first)
             rows[j, : len(first)] = first
         points, bounds = np.empty_like(C), np.empty(len(keys))
         ends = np.cumsum([0, *(len(n) for n in normals)])
+        spans = np.repeat(np.stack([ends[:-1], ends[1:]], axis=1), 2, axis=0)
         stops = np.array([0.0 if self.V[key].any() else self.program.weight_decay for key in keys])
-        project_groups(np.concatenate(normals), ends, C, rows, counts, stops, points, bounds)
+        project_groups(np.concatenate(normals), spans, C, rows, counts, stops, points, bounds)
         for j in np.flatnonzero(np.isnan(bounds)).tolist():
-            found = Cone(normals[j], np.ones(len(normals[j]))).project(C[j])
+            found = Cone(normals[j // 2], np.ones(len(normals[j // 2]))).project(C[j])
             points[j], bounds[j], counts[j] = found.point, found.bound, 0
-        self.near.update((key, rows[j, : counts[j]]) for j, key in enumerate(keys))
+        self.walls.near.update((key, rows[j, : counts[j]]) for j, key in enumerate(keys))
         return [(float(bounds[j]), *key, points[j]) for j, key in enumerate(keys)]
 
 

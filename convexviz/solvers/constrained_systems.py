@@ -13,7 +13,7 @@ from convexviz.core.types import Array
 from convexviz.solvers.constrained_steps import inner
 
 
-@compiled
+@compiled_sums
 def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
     V: Array,
     F: Array,
