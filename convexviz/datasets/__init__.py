@@ -21,6 +21,7 @@ def registry() -> dict[str, Dataset]:
         fastmri,
         idx,
         labelled,
+        london,
         planar,
         portraits,
         synthetic,
@@ -37,6 +38,7 @@ def registry() -> dict[str, Dataset]:
         idx,
         cifar,
         celeba,
+        london,
         fastmri,
     )
     return {dataset.name: dataset for module in modules for dataset in module.DATASETS}

@@ -8,7 +8,7 @@ Against a quadratic discriminator the best generator of images is `mean + sum_i 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexviz.core.solution import Certificate, Scope
-from convexviz.datasets import likeness, portraits
+from convexviz.datasets import likeness, london, portraits
 from convexviz.datasets.portraits import Portraits
 from convexviz.datasets.warped import Warp
+from convexviz.errors import DataError
+from convexviz.experiments import faces
 from convexviz.solvers import procogan
 
 MOST = 100  # directions kept
@@ -27,6 +29,7 @@ SETS, EACH = 8, 25  # of latents
 STEP = 1 / 32  # latents are multiples of it
 SIDES = (4, 8, 16, 32, 64)
 STRIP = 2
+PEOPLE = 102  # of the London set
 SHARPNESS = ("sharpness_at", "sharpness", "sharpness_plain")
 
 Array = NDArray[np.float64]
@@ -112,7 +115,7 @@ class Gallery:
 def of(name: str, found: Portraits, seed: int = 0) -> Gallery:
     """The gallery of a set whose images are here; what does not ship comes from its file."""
     if name == "faces":
-        return _shipped(found)
+        return _with_own(_shipped(found))
     if name == "warped_faces":
         return _shaped(found)
     images = (found.X + found.mean).reshape(-1, *found.shape)
@@ -142,6 +145,33 @@ def of(name: str, found: Portraits, seed: int = 0) -> Gallery:
         stages=stages,
         note=note,
     )
+
+
+def _with_own(shown: Gallery) -> Gallery:
+    """The portraits with their images, where a copy of the set lies on this machine.
+
+    Distances are measured anew, to the people that it learned from, so that picture and number
+    belong together.
+    """
+    try:
+        own = london.here()
+    except DataError as error:
+        return replace(shown, note=f"{shown.note} Your copy of the set: {error}.")
+    if own is None:
+        return shown
+    rows, people = own
+    names = [f"{person:03d}" for person in people]
+    learned = ~faces.held_out(names) if len(set(names)) == PEOPLE else np.ones(len(rows), bool)
+    real = rows[learned] - shown.mean.ravel() / 255
+    k = len(shown.directions)
+    V = shown.directions.reshape(k, -1) * (shown.scale[:, None] / 255)
+    table = likeness.nearest_table((V, shown.squares), real, shown.latents, count_real=shown.n)
+    note = (
+        f"{shown.note} Of your copy of the set {int(learned.sum())} pictures are what it learned "
+        "from, each found on the mean face; the nearest is shown and measured."
+    )
+    nearest = likeness.hundredths(table[0])
+    return replace(shown, real=real, which=table[1], nearest=nearest, note=note)
 
 
 def _shipped(found: Portraits) -> Gallery:

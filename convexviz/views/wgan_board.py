@@ -52,9 +52,9 @@ def panels(game: Game, ways: Ways) -> list[AbstractPanel]:
     """Everything above the fold."""
     data, critics = tuple(ways.data), tuple(ways.critics)
     found: list[AbstractPanel] = [
-        Choice(slot=Slot(id="data", columns=6), variable=DATA, options=data, label="Data"),
+        Choice(slot=Slot(id="data"), variable=DATA, options=data, label="Data"),
         Choice(
-            slot=Slot(id="critic", columns=6),
+            slot=Slot(id="critic"),
             variable=CRITIC,
             options=critics,
             label="Discriminator",
@@ -254,7 +254,7 @@ def _gap(game: Game) -> Curves:
         ),
         x_range=(0.0, 360.0),
         y_range=(-1.7, 1.7),
-        x_label="direction of the neuron, in degrees; dots: neurons of the optimal critic",
+        x_label="direction in degrees; dots: the best critic's neurons",
         height=12.5,
         variable=BETA,
         at=game.betas,

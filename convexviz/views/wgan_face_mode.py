@@ -40,7 +40,8 @@ LONDON = (
     "face is a person."
 )
 CREDITS = {
-    "faces": LONDON.format("cropped and averaged"),
+    "faces": LONDON.format("cropped and averaged") + " With a copy of the set in `london` under "
+    "`CONVEXVIZ_DATA`, the nearest real face stands under each.",
     "warped_faces": LONDON.format("registered to their mean by optical flow, cropped and averaged"),
     "handwriting": "Learned from scikit-learn's 8×8 digits (UCI optical recognition of handwritten "
     "digits, CC BY 4.0): 1 500 of them, 297 held out.",
@@ -76,7 +77,8 @@ def gallery_of(name: str, own: Portraits | None) -> Gallery:
     """The gallery of a data set, or of the visitor's pictures."""
     if own is not None:
         return _own_gallery(own.digest, own)
-    return _gallery(name)
+    with st.spinner("Looking for the faces in your pictures"):  # seen only where it takes a while
+        return _gallery(name)
 
 
 @st.cache_resource(show_spinner=False)

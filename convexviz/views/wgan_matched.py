@@ -108,7 +108,7 @@ def _critic(game: Game, beta: str) -> Plane:
         for state in game.states
     ]
     return Plane(
-        slot=_slot("The optimal critic: + rates samples up", "plum up, olive down"),
+        slot=_slot("The optimal critic", "plum rates up, olive down"),
         extent=extent,
         layers=(layers.frames(beta, frames, game.betas),),
         tallest=TALL,

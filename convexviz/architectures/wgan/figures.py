@@ -154,7 +154,8 @@ def draw_spectrum(result: Result, theme: Theme) -> go.Figure:
     words = f"β = {beta:.3g}"
     label(figure, (1, math.log10(beta)), words, c.ink2, xref="paper", yshift=10)
     figure.update_layout(barmode="overlay")
-    figure.update_xaxes(title="direction, largest first", range=[0.3, len(shown) + 0.7], nticks=8)
+    few: dict[str, int] = {"dtick": 1} if len(shown) < 8 else {"nticks": 8}
+    figure.update_xaxes(title="direction, largest first", range=[0.3, len(shown) + 0.7], **few)
     ticks = decades(low, high, 1 if high - low < 4 else 2)
     title = "eigenvalue of XᵀX (log)"
     return figure.update_yaxes(type="log", title=title, range=[low, high], **ticks)

@@ -17,7 +17,6 @@ from convexviz.core.landscape import Landscape
 from convexviz.experiments.result import Result
 from convexviz.figures.convergence import faint
 from convexviz.figures.picture import Picture, Theme, canvas, note
-from convexviz.figures.theme import label
 
 GRID = (60, 120)
 ROOM = 0.3  # of the way from the least F there is to F(0), where nothing is allowed at beta
@@ -75,8 +74,6 @@ def draw(result: Result, theme: Theme) -> go.Figure:
     if np.isfinite(proved.lower) and proved.lower > 0:
         line = {"color": c.bound, "dash": "dash", "width": 1.5 * theme.scale}
         figure.add_hline(y=proved.lower, line=line)
-        words = f"no allowed generator is shorter than {proved.lower:.4g}"
-        label(figure, (1, proved.lower), words, c.bound, xref="paper", yshift=-11)
     if np.isfinite(proved.upper):
         angle = float(np.degrees(proved.angle) % 360)
         marker = {"color": c.convex, "size": 11 * theme.scale}
@@ -84,7 +81,14 @@ def draw(result: Result, theme: Theme) -> go.Figure:
             x=[angle], y=[proved.upper], mode="markers", marker=marker,
             hovertemplate="the shortest found: %{y:.4g}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title="angle of w, in degrees", range=[0, 360], dtick=90)
+    title = "angle of w, in degrees"
+    if (
+        np.isfinite(proved.lower) and proved.lower > 0
+    ):  # beside the line it would lie on the islands
+        title += f"; dashed: no allowed w is shorter than {proved.lower:.4g}"
+        if theme.narrow:
+            title = f"angle of w; dashed: none is shorter than {proved.lower:.4g}"
+    figure.update_xaxes(title=title, range=[0, 360], dtick=90)
     return figure.update_yaxes(title="length of w", range=[0, float(found.scales[-1])])
 
 
