@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +14,15 @@ from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Solution, Status
 from convexviz.core.types import Array
 from convexviz.errors import IncompatibleSolver
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.base import Monitor, OnIteration
+from convexviz.solvers.game_solver import AbstractGameSolver
 
 NAME = "closed form"
 TIE = 1e-13  # of the largest square: beta is often chosen to be the square of one of them
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedForm(AbstractSolver):
+class ClosedForm(AbstractGameSolver):
     """One singular value decomposition, or one shift of all samples."""
 
     tolerance: float = 1e-6
@@ -47,22 +47,6 @@ class ClosedForm(AbstractSolver):
         linear = program.discriminator.kind == "linear"
         variables = _match_means(program) if linear else _match_second_moments(program)
         return finished(program, variables, self.tolerance, NAME, on_iteration)
-
-    def path(
-        self,
-        program: AbstractConvexProgram,
-        weight_decays: Sequence[float],
-        *,
-        on_iteration: OnIteration = silent,
-    ) -> list[Solution]:
-        """One solution a weight decay, largest first, down to where the generator's rank ends."""
-        assert isinstance(program, GameProgram)
-        solutions = []
-        for beta in weight_decays:
-            solutions.append(self.solve(program.with_weight_decay(beta), on_iteration=on_iteration))
-            if solutions[-1].status is Status.CANCELLED:
-                break
-        return solutions
 
 
 def finished(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,10 +12,11 @@ from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.errors import IncompatibleSolver
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.base import Monitor, OnIteration
 from convexviz.solvers.game_closed import finished, none_allowed
 from convexviz.solvers.game_exact import exactly, leading
 from convexviz.solvers.game_repair import pulled
+from convexviz.solvers.game_solver import AbstractGameSolver
 from convexviz.solvers.reference import clarabel
 
 NAME = "semidefinite program"
@@ -25,7 +25,7 @@ LARGEST = 80  # columns; a matrix inequality of twice as many rows takes Clarabe
 
 
 @dataclass(frozen=True, slots=True)
-class MomentSDP(AbstractSolver):
+class MomentSDP(AbstractGameSolver):
     """Clarabel on `program.to_cvxpy()`, then samples that are allowed and neurons that certify.
 
     Where the answer's samples exceed beta by rounding, their moments are mixed with the real ones.
@@ -86,22 +86,6 @@ class MomentSDP(AbstractSolver):
         if monitor.cancelled:
             status = Status.CANCELLED
         return Solution(best[0], best[1], status, NAME, tuple(monitor.trace))
-
-    def path(
-        self,
-        program: AbstractConvexProgram,
-        weight_decays: Sequence[float],
-        *,
-        on_iteration: OnIteration = silent,
-    ) -> list[Solution]:
-        """One solution a weight decay, largest first."""
-        assert isinstance(program, GameProgram)
-        solutions = []
-        for beta in weight_decays:
-            solutions.append(self.solve(program.with_weight_decay(beta), on_iteration=on_iteration))
-            if solutions[-1].status is Status.CANCELLED:
-                break
-        return solutions
 
 
 def _with_exact(game: GameProgram, best: tuple[Array, Certificate]) -> tuple[Array, Certificate]:

@@ -6,7 +6,7 @@ optimum: the bound is rigorous, the samples are allowed, and the gap between the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -18,9 +18,10 @@ from convexviz.core.moment_program import cycled
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Scope, Solution, Status
 from convexviz.errors import IncompatibleSolver
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.base import Monitor, OnIteration, silent
 from convexviz.solvers.game_closed import finished, none_allowed
 from convexviz.solvers.game_repair import pulled
+from convexviz.solvers.game_solver import AbstractGameSolver
 from convexviz.solvers.relu_critic import Measure, apportioned, pieces, shortest
 from convexviz.solvers.relu_polish import Extremes, Polish
 from convexviz.solvers.relu_transport import Plan, can_plan, plan
@@ -34,7 +35,7 @@ LARGEST = 4000  # entries of the samples that are moved
 
 
 @dataclass(frozen=True, slots=True)
-class ReluGame(AbstractSolver):
+class ReluGame(AbstractGameSolver):
     """Several starts, each improved by at most `steps` convex-concave steps."""
 
     tolerance: float = 1e-6
@@ -101,22 +102,6 @@ class ReluGame(AbstractSolver):
         G, neurons = other.samples(solved.variables), other.neurons(solved.variables)
         variables = game.pack(size * G, neurons.times(size))
         return finished(game, variables, self.tolerance, NAME, report)
-
-    def path(
-        self,
-        program: AbstractConvexProgram,
-        weight_decays: Sequence[float],
-        *,
-        on_iteration: OnIteration = silent,
-    ) -> list[Solution]:
-        """One solution a weight decay, largest first."""
-        assert isinstance(program, GameProgram)
-        solutions: list[Solution] = []
-        for beta in weight_decays:
-            solutions.append(self.solve(program.with_weight_decay(beta), on_iteration=on_iteration))
-            if solutions[-1].status is Status.CANCELLED:
-                break
-        return solutions
 
 
 def _one_latent(game: GameProgram, tolerance: float, on_iteration: OnIteration) -> Solution:
