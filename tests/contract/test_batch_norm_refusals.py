@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import convexviz
-from convexviz.errors import ConvexvizError
+from convexviz.architectures.batch_norm import programs
+from convexviz.errors import ConvexvizError, SpecError
 
 RNG = np.random.default_rng(10)
 A2, Y2 = RNG.standard_normal((7, 2)), RNG.standard_normal(7)
@@ -70,3 +71,18 @@ def test_new_rows_of_another_width_are_refused() -> None:
         convexviz.solve("batch_norm", data=ROWS, arrangements="sampled").network.predict(
             np.ones((1, 3))
         )
+
+
+def test_patterns_after_the_relu_are_limited_by_rows_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is kept is features (N, d + 1) and factors (d, d + 1) of every pattern."""
+    rng = np.random.default_rng(0)
+    fields = {"position": "after", "arrangements": "sampled", "neurons": "gated", "n_gates": 7}
+    few, many = ({"X": rng.standard_normal((n, 3)), "Y": rng.standard_normal(n)} for n in (20, 200))
+    patches = {"X": rng.standard_normal((20, 10, 3)), "Y": rng.standard_normal(20)}
+    monkeypatch.setattr(programs, "MAX_AFTER", 7 * (20 + 3) * 4)
+    convexviz.solve("batch_norm", data=few, weight_decay=0.5, **fields)
+    for data in (many, patches):
+        with pytest.raises(SpecError, match=r"keeps the .* 200 rows of width 3: 5,684; use"):
+            convexviz.solve("batch_norm", data=data, weight_decay=0.5, **fields)

@@ -75,7 +75,8 @@ def test_mnist_ships_and_says_whose_it_is() -> None:
     test = dict(
         zip(curve["curve_n_directions"].tolist(), curve["curve_test_accuracy"], strict=True)
     )
-    assert test[40] > 0.82
+    # The prototype had 90.5 ± 0.4 there, on test digits drawn from all of them.
+    assert test[40] == pytest.approx(0.905, abs=0.008)
     assert test[max(test)] < test[40] - 0.2  # and test worse
     assert test[5] < test[40] - 0.1
 
