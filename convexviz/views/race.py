@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
@@ -64,15 +62,8 @@ def _draw(result: Result, runs: Runs) -> None:
 
 def start(result: Result, slot: str) -> None:
     """Send the same problem to descent."""
-    given = result.provenance["dataset"] == "given"
-    fields = {k: v for k, v in result.spec.items() if not (given and k == "dataset")}
-    arguments: dict[str, Any] = {
-        "architecture": result.architecture,
-        "fields": fields,
-        "options": [dict(each) for each in races.options_of(result, race_picture.OPTIONS)],
-    }
-    arrays = dict(result.data) if given else None
-    work.submit(result.architecture, slot, "descend", arguments, arrays)
+    options = [dict(each) for each in races.options_of(result, race_picture.OPTIONS)]
+    work.submit_again(result, slot, "descend", {"options": options})
 
 
 def _read(job: Job) -> Runs:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
@@ -56,16 +54,8 @@ def show(result: Result, name: str) -> None:
 
 def start(result: Result, slot: str) -> None:
     """Send the same problem to descent from many starts."""
-    given = result.provenance["dataset"] == "given"
-    fields = {k: v for k, v in result.spec.items() if not (given and k == "dataset")}
-    arguments: dict[str, Any] = {
-        "architecture": result.architecture,
-        "fields": fields,
-        "widths": list(architectures.get(result.architecture).race_widths),
-    }
-    work.submit(
-        result.architecture, slot, "starts", arguments, dict(result.data) if given else None
-    )
+    widths = list(architectures.get(result.architecture).race_widths)
+    work.submit_again(result, slot, "starts", {"widths": widths})
 
 
 def _read(job: Job) -> Starts:

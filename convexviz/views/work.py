@@ -12,6 +12,7 @@ import streamlit as st
 from convexviz.errors import ConvexvizError
 from convexviz.experiments.jobs import Queue
 from convexviz.experiments.jobs_job import Job
+from convexviz.experiments.result import Result
 from convexviz.figures import numbers
 from convexviz.views.controls import owner_key
 from convexviz.views.format import literal
@@ -42,6 +43,14 @@ def submit(
         st.session_state[slot] = job
     except ConvexvizError as error:
         st.session_state[f"{slot}.refused"] = str(error)
+
+
+def submit_again(result: Result, slot: str, task: str, more: Mapping[str, Any]) -> None:
+    """Start a job on the problem of a result that is known; `more`: its arguments besides."""
+    given = result.provenance["dataset"] == "given"
+    fields = {k: v for k, v in result.spec.items() if not (given and k == "dataset")}
+    arguments = {"architecture": result.architecture, "fields": fields, **more}
+    submit(result.architecture, slot, task, arguments, dict(result.data) if given else None)
 
 
 def job_in(slot: str) -> Job | None:
