@@ -221,17 +221,21 @@ def drag_faces(browser: Browser, url: str) -> None:
 
 
 def main() -> None:
-    """Serve, measure, stop."""
+    """Read what to measure, and do."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", action="store_true", help="only the faces")
-    only = parser.parse_args().faces
+    run(only_faces=parser.parse_args().faces)
+
+
+def run(*, only_faces: bool) -> None:
+    """Serve, measure, stop."""
     with server() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET.split())
         print(f"Chromium {browser.version}, headless, 1440 x 900; {os.cpu_count()} cores, ", end="")
         print(f"load {os.getloadavg()[0]:.1f}")
         print(f"{'milliseconds':44}{'median':>9}{'p95':>9}{'n':>6}   goal")
         try:
-            if not only:
+            if not only_faces:
                 measure(browser, url)
             drag_faces(browser, url)
         finally:

@@ -1,7 +1,9 @@
 """The game in closed form against descent-ascent, its SDP, and progressive training by size.
 
     python -m benchmarks.wgan [--images 500 1000 2000 5000] [--faces SECONDS] [--only-faces]
+                              [--no-browser]
 
+Last, the threshold over 25 faces is dragged in Chromium (benchmarks/interface.py --faces).
 Faces take their seconds (60) for each of eight settings, and their measuring on top.
 
 Descent's clock leaves out its own measuring; its proof is its own discriminator's bound against its
@@ -16,6 +18,7 @@ import time
 import numpy as np
 
 import convexviz
+from benchmarks import interface
 from convexviz.architectures.wgan.figures_race import certified_at
 from convexviz.core import reach
 from convexviz.core.discriminator import Discriminator
@@ -144,6 +147,7 @@ def main() -> None:
     parser.add_argument("--faces", type=float, default=60.0, metavar="SECONDS", help="0: none")
     parser.add_argument("--store", action="store_true", help="keep what faces reached, to ship")
     parser.add_argument("--only-faces", action="store_true")
+    parser.add_argument("--no-browser", action="store_true", help="drag no threshold in Chromium")
     args = parser.parse_args()
     if args.only_faces:
         return faces(args.faces, args.store)
@@ -152,6 +156,8 @@ def main() -> None:
         stages(args.images)
     if args.faces:
         faces(args.faces, args.store)
+    if not args.no_browser:
+        interface.run(only_faces=True)
     return None
 
 

@@ -49,6 +49,11 @@ class Discriminator:
         """Whether it sees nothing but the count, the sum and the second moment of the samples."""
         return self.kind != "relu"
 
+    @property
+    def sees_sums(self) -> bool:
+        """Whether the sum of the samples matters to it; second moments alone do where not."""
+        return self.kind in ("linear", "relu") or self.bias or self.coefficients[1] != 0.0
+
     def sees(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n _"]:
         """The samples as the discriminator gets them."""
         return np.hstack([X, np.full((len(X), 1), self.constant)]) if self.bias else X

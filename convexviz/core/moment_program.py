@@ -118,8 +118,8 @@ def coordinates_with(
     """C with `C'e = total`, `C'C = second` and `C'S = cross`, as far as its rows allow."""
     reach = game.reach
     # What the discriminator does not see is left free, and the solver's value of it means nothing.
-    sees_sum = game.discriminator.kind != "quadratic" or game.discriminator.bias
-    known = [reach.ones[:, None]] if sees_sum and reach.ones.any() else []
+    sees_sums = game.discriminator.sees_sums
+    known = [reach.ones[:, None]] if sees_sums and reach.ones.any() else []
     products = [total[None]] if known else []
     if cross is not None:
         known.append(reach.start)

@@ -21,7 +21,7 @@ def exactly(game: GameProgram) -> Float[np.ndarray, "r d"] | None:
     """
     X, reach = game.X, game.reach
     constant = float(reach.ones @ reach.ones)
-    sums = game.discriminator.kind != "quadratic" or game.discriminator.bias
+    sums = game.discriminator.sees_sums
     if len(X) != game.n_generated or (sums and constant < len(X) * (1 - 1e-9)):
         return None
     model, start = reach.coordinates(X), reach.start

@@ -64,7 +64,8 @@ def _mixes(game: GameProgram) -> bool:
     """
     reach, d = game.reach, game.X.shape[1]
     moved = bool(reach.start.any())
-    if game.discriminator.kind == "quadratic" and not game.discriminator.bias and not moved:
+    plain = game.discriminator.kind == "quadratic" and not game.discriminator.sees_sums
+    if plain and not moved:
         return min(d, len(game.X) + reach.rows) <= game.n_generated
     constant = float(reach.ones @ reach.ones) >= game.n_generated * (1 - 1e-9)
     return len(game.X) == game.n_generated and constant and 1 + d + d * moved <= reach.rows

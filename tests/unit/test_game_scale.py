@@ -62,6 +62,21 @@ def test_a_beta_of_next_to_nothing_still_has_its_value(kind: str, penalty: str) 
         assert result.certificate.dual <= result.certificate.primal
 
 
+@pytest.mark.parametrize("n", [1, 2, 7])
+@pytest.mark.parametrize("a", [1.0, -1.0])
+def test_a_polynomial_without_a_linear_term_is_the_quadratic_discriminator(
+    n: int, a: float
+) -> None:
+    data = {"X": X[:n] + 0.5, "Z": Z[:n]}
+    fields: dict[str, Any] = {"data": data, "weight_decay": 0.3}
+    other = convexviz.solve(
+        "wgan", discriminator="polynomial", poly_a=a, poly_b=0.0, poly_c=3.0, **fields
+    )
+    one = convexviz.solve("wgan", discriminator="quadratic", **fields)
+    assert other.certificate.primal == pytest.approx(one.certificate.primal, rel=1e-6)
+    assert other.certificate.dual == pytest.approx(one.certificate.dual, rel=1e-6)
+
+
 def test_with_too_few_samples_for_the_best_moments_real_ones_are_allowed() -> None:
     """Five samples of five columns: there is no room beside the start and the sum."""
     rng = np.random.default_rng(4)

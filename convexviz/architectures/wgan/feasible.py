@@ -51,7 +51,7 @@ def constant_response(discriminator: Discriminator) -> float:
 def _rank(game: GameProgram) -> None:
     reach, d = game.reach, game.X.shape[1]
     kind = game.discriminator.kind
-    if kind in ("quadratic", "polynomial") and (game.discriminator.bias or kind == "polynomial"):
+    if kind in ("quadratic", "polynomial") and game.discriminator.sees_sums:
         needed = min(d, len(game.X)) + 1
         if reach.basis is not None and reach.rows < needed:
             raise SpecError(
@@ -71,7 +71,7 @@ def _rank(game: GameProgram) -> None:
 
 
 def _sum(game: GameProgram) -> None:
-    if game.reach.ones.any() or game.discriminator.kind == "quadratic":
+    if game.reach.ones.any() or not game.discriminator.sees_sums:
         return
     beta = game.weight_decay
     length = float(np.linalg.norm(game.X.sum(axis=0)))
