@@ -35,6 +35,7 @@ _NEGLIGIBLE = 1e-6  # of the largest column
 _SAME_WAY = 0.98  # cosine of output weights: neurons of one cone that agree so far become one
 _STEPS = 400  # of the group lasso
 _PATIENCE, _PROGRESS = 5, 0.9  # rounds, and what the gap must fall to in them
+_ROOM = 0.1  # of the tolerance: what may be missing of the optimum; the rest is for the proof
 _NEWTON_SIZE = 600  # outputs times rows: beyond, a Newton step takes seconds
 _NEWTON_STEPS = 40
 
@@ -100,14 +101,14 @@ class _Run:
         for _ in range(_ROUNDS):
             gap = self._look(columns)
             self.monitor.record(Certificate(program.objective(self.best), 0.0, program.norm.scope))
-            close = gap <= 0.5 * self.options.tolerance
+            close = gap <= _ROOM * self.options.tolerance
             gaps.append(gap)
             slow = len(gaps) > _PATIENCE and gap > _PROGRESS * gaps[-1 - _PATIENCE]
             if self.monitor.cancelled or close or slow or not len(self.found):
                 break
             columns = self._grown(columns)
         if not close and self._newton and not self.monitor.cancelled and len(self.best):
-            newton = DualNewton(0.5 * self.options.tolerance, _NEWTON_STEPS)
+            newton = DualNewton(_ROOM * self.options.tolerance, _NEWTON_STEPS)
             self.best, self.residual = newton.refined(
                 program, self.best, on_iteration=self._passed_on
             )

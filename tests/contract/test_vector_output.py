@@ -22,6 +22,7 @@ PATCHES = {"X": RNG.standard_normal((4, 3, 2)), "Y": one_hot(0, 1, 0, 1)}
 WHITE = {"X": np.linalg.qr(RNG.standard_normal((8, 5)))[0].T, "Y": one_hot(0, 0, 0, 1, 1)}
 WIDE = {"X": RNG.standard_normal((20, 10)), "Y": np.eye(3)[RNG.integers(0, 3, 20)]}
 RANK_FIVE = {"X": RNG.standard_normal((5, 5)), "Y": RNG.standard_normal((5, 2))}
+MANY = {"X": WIDE["X"][:9, :7], "Y": WIDE["Y"][:9]}  # cells: more than are searched each time
 CASES: dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]] = {
     "exact": (ROWS, {}),
     "classes": (ROWS, {"loss": "cross_entropy"}),
@@ -33,7 +34,8 @@ CASES: dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]] = {
     "closed form": (WHITE, {"method": "closed_form", "weight_decay": 0.4}),
     "gated": (ROWS, {"method": "gated", "arrangements": "sampled", "n_gates": 5}),
     "gated patches": (PATCHES, {"method": "gated", "tolerance": 1e-6}),
-    "adaptive": (WHITE, {"arrangements": "adaptive", "tolerance": 1e-3}),
+    "adaptive": (MANY, {"arrangements": "adaptive", "tolerance": 1e-1}),
+    "adaptive, few cells": (RANK_FIVE, {"arrangements": "adaptive", "tolerance": 1e-6}),
     "sampled": (ROWS, {"arrangements": "sampled", "n_gates": 5}),
     "sampled patches": (PATCHES, {"arrangements": "sampled", "n_gates": 4, "tolerance": 1e-6}),
     "sampled, wide": (WIDE, {"arrangements": "sampled", "n_gates": 4, "tolerance": 1e-2}),
@@ -124,6 +126,13 @@ def test_pytorch_code_computes_the_same(result: Result) -> None:
     model.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
     out = model(torch.from_numpy(np.array(result.data["X"]))).detach().numpy()
     np.testing.assert_allclose(out, result.arrays["predictions"], atol=1e-12)
+
+
+def test_adaptive_neurons_of_few_cells_are_proved_over_all_of_them() -> None:
+    found, exact = solved("adaptive, few cells"), solved("rank five")
+    assert found.certificate.relative_gap <= 1e-6
+    assert found.certificate.primal == pytest.approx(exact.certificate.primal, rel=1e-6)
+    assert found.scalars["n_patterns"] == exact.scalars["n_patterns"]
 
 
 def test_every_method_that_bounds_relu_networks_brackets_the_exact_optimum() -> None:

@@ -92,3 +92,20 @@ def test_the_theory_fits_a_phone_and_plays_a_proof(page: Page, app_url: str) -> 
     page.get_by_role("button", name="One step back").click()
     page.get_by_role("slider", name="iteration of the solver").press("Home")
     expect(card).to_contain_text("Gap open")
+
+
+def test_the_story_stands_beside_its_figure_and_under_it_on_a_phone(
+    page: Page, app_url: str
+) -> None:
+    open_lab(page, app_url, "vector_output")
+    boxes = (
+        "const f = document.querySelector('[data-testid=stPlotlyChart]')?.getBoundingClientRect();"
+        "const s = document.querySelector('[class*=st-key-vector_output-story]')"
+        "?.getBoundingClientRect();"
+    )
+    until(page, f"(() => {{{boxes} return f && s && s.left >= f.right && s.top <= f.top + 60}})()")
+    page.set_viewport_size({"width": 390, "height": 844})
+    until(page, f"(() => {{{boxes} return s.top >= f.bottom && s.right <= 390}})()")
+    page.get_by_role("button", name="Next", exact=True).click()
+    expect(page.get_by_text("2 of 6")).to_be_visible(timeout=SLOW)
+    until(page, "document.documentElement.scrollWidth <= 390")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from convexviz.core.dual_norm import DualNorm
 
 MAX_PATTERNS = 5000  # of a gated program: blocks of d by c each
+FEW_CONES = 200  # beyond rank 4: some 0.2 s a search
 _GATES = 1  # the stream of an experiment's generator; 0 draws the data
 
 
@@ -90,10 +91,13 @@ def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
         from convexviz.core.spike_free import SpikeFree
 
         return SpikeFree(X)
-    if spec.arrangements == "adaptive" and not can_enumerate(X):
-        from convexviz.core.free_norm import FreeNorm
+    if spec.arrangements == "adaptive":
+        found = enumerated(X)
+        if found is None:
+            from convexviz.core.free_norm import FreeNorm
 
-        return FreeNorm(X)
+            return FreeNorm(X)
+        return found
     if spec.arrangements == "sampled":
         from convexviz.core.cone_norm import ChosenCones
 
@@ -103,10 +107,16 @@ def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
     return every_cone(X)
 
 
-def can_enumerate(X: Float[np.ndarray, "N d"]) -> bool:
-    """Whether every face can be visited: then nothing need be left to a search."""
+def enumerated(X: Float[np.ndarray, "N d"]) -> DualNorm | None:
+    """Every cone, where all can be visited at each step: then nothing need be left to a search."""
+    from convexviz.core.cone_norm import every_cone
     from convexviz.core.faces import MAX_CELLS, MAX_RANK, count_cells
     from convexviz.core.faces_rows import RowSpace
 
     space = RowSpace.of(X)
-    return space.rank <= MAX_RANK and count_cells(space) <= MAX_CELLS
+    if count_cells(space) > (MAX_CELLS if space.rank <= MAX_RANK else FEW_CONES):
+        return None
+    try:
+        return every_cone(X)
+    except SpecError:  # these cones have too many faces
+        return None
