@@ -20,6 +20,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 # memory is what counts, and this only stops one allocation far beyond it at once.
 _RESERVED = 2 << 30
 _LARGEST_FILE = 1 << 30
+STOP = "stop"  # a file in a job's folder: whoever asks it to stop has put it there
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,11 @@ class Job:
         if child is not None:
             child.end()
         self._changed()
+
+    def stop(self) -> None:
+        """Ask it to end at its next report and to write what it has; see `jobs_worker.Report`."""
+        if not self.is_over:
+            (self.request.folder / STOP).touch()
 
     def kill(self, why: str) -> None:
         """Stop it at once as failed, for the reason given."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convexviz.datasets.guard_child import die_with, go_first, limit, limit_cpu
-from convexviz.errors import ConvexvizError, WorkError
+from convexviz.errors import Cancelled, ConvexvizError, WorkError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,11 +39,13 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 class Report:
     """Sends the progress of a solve to the parent, at most fifty lines a second.
 
-    It takes what `on_iteration` takes; `stage` says in words what is being done.
+    It takes what `on_iteration` takes; `stage` says in words what is being done. Once the file
+    `stop` is there it raises Cancelled, which a solver answers with what it has.
     """
 
-    def __init__(self, out: int) -> None:
+    def __init__(self, out: int, stop: Path | None = None) -> None:
         self._out = out
+        self._stop = stop
         self._sent = -1.0
         self._stage: str | None = None
         self._held: dict[str, Any] | None = None
@@ -60,6 +62,8 @@ class Report:
         if stage != self._stage or time.monotonic() - self._sent >= _EVERY_SECONDS:
             self._stage = stage
             self.flush()
+        if self._stop is not None and self._stop.exists():
+            raise Cancelled
 
     def flush(self) -> None:
         """Send what is held back; the last point of a trace always arrives."""
@@ -133,7 +137,7 @@ def run(request: Mapping[str, Any], tasks: str, out: int) -> None:
     """Run one request and say how it ended; the last line is always `done` or `error`."""
     import numpy as np
 
-    report = Report(out)
+    report = Report(out, Path(request["out"]).with_name("stop"))
     try:
         function = find(request["task"], tasks)
         arrays: dict[str, NDArray[Any]] = {}

@@ -29,6 +29,7 @@ from convexviz.core.nuclear import NuclearProgram
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Progress, Scope, Solution, Status
 from convexviz.core.vector import VectorProgram
+from convexviz.experiments import resume
 from convexviz.experiments.key import key
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import Request, collect, on_device, run
@@ -115,23 +116,25 @@ def rounded(value: float) -> float:
     return float(f"{value:.1e}")
 
 
-def solve_path(
+def solve_path(  # noqa: PLR0913 - what is asked, and how far
     asked: Request,
     betas: Sequence[float] | None = None,
     report: OnIteration = silent,
     *,
     pick: bool = False,
     around: Sequence[float] = AROUND,
+    start: Result | None = None,
 ) -> Result:
     """The result at the asked weight decay, with the path through it (one block), warm-started.
 
-    With `pick`, the weight decay is chosen too: the middle of the path, where there is one.
+    With `pick`, the weight decay is chosen too: the middle of the path, where there is one. With
+    `start`, the result of a path that was cancelled, it goes on from there.
 
     Not every spec has a path: blocks of a deeper network depend on each other.
     """
     arch, spec = asked.arch, asked.spec
     if not arch.has_path(spec):
-        return run(asked, report)
+        return run(asked, report, start)
     started = time.perf_counter()
     program: Any = on_device(arch.build(spec, asked.arrays, ()), asked.device)
     solver = arch.solver(spec, program).on(asked.device)
@@ -148,8 +151,11 @@ def solve_path(
         spec = replace(spec, weight_decay=grid[len(grid) // 2])
     ready = time.perf_counter()
     if not isinstance(solver, FollowsPath):
-        return run(asked, report)
-    solutions = solver.path(program, grid, on_iteration=report)
+        return run(asked, report, start)
+    if start is None:
+        solutions = solver.path(program, grid, on_iteration=report)
+    else:
+        solutions = resume.along(start, asked, program, grid, report)
     clock = {
         "solve_seconds": time.perf_counter() - ready,
         "seconds": time.perf_counter() - started,
@@ -159,6 +165,8 @@ def solve_path(
     asked = replace(asked, spec=replace(spec, weight_decay=grid[here]))
     own = program.with_weight_decay(grid[here])
     result = collect(asked, [own], [solutions[here]], clock)
+    if solutions[-1].status is Status.CANCELLED:  # and with it the path, wherever it stood
+        result = replace(result, status=str(Status.CANCELLED))
     return replace(result, arrays={**result.arrays, **path_arrays(program, grid, solutions)})
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from convexviz.core.program import AbstractConvexProgram
-from convexviz.core.solution import Solution
+from convexviz.core.solution import Solution, Status
 from convexviz.errors import SpecError
 from convexviz.experiments.result import Result
 from convexviz.solvers.base import AbstractSolver, OnIteration, silent
@@ -65,15 +65,48 @@ def solution_from(
     Raises:
         SpecError: other data, or a kind of program that is solved from the beginning only.
     """
-    found = asked.about()["data_sha256"]
-    if found != start.provenance["data_sha256"]:
-        raise SpecError("start was solved on other data; pass the same arrays, or no start")
-    if asked.arch.restarted is None or not isinstance(solver, StartsAnywhere):
-        raise SpecError(
-            f"a solve of {asked.arch.name} by {type(solver).__name__} cannot be gone on with; "
-            "solve it without start"
-        )
+    able = _able(start, asked, solver)
+    if asked.arch.restarted is None:
+        raise SpecError(f"a solve of {asked.arch.name} cannot be gone on with; solve it anew")
     if why := solver.why_not(program):
         raise SpecError(f"{type(solver).__name__} cannot solve this program: {why}")
     point = asked.arch.restarted(asked.spec, asked.arrays, start.arrays, program)
-    return solver.solve_from(program, point, on_iteration=report)
+    found: Solution = able.solve_from(program, point, on_iteration=report)
+    return found
+
+
+def along(
+    start: Result, asked: Any, program: Any, weight_decays: Sequence[float], report: OnIteration
+) -> list[Solution]:
+    """A solution a weight decay: from what `start` came to there, else from the one before.
+
+    Raises:
+        SpecError: as `solution_from`.
+    """
+    solver = _able(start, asked, asked.arch.solver(asked.spec, program).on(asked.device))
+    stored = start.arrays.get("path_variables", ())
+    betas = start.arrays.get("path_weight_decay", np.zeros(0)).tolist()
+    known = {beta: program.unpadded(v) for beta, v in zip(betas, stored, strict=True)}
+    solutions: list[Solution] = []
+    for beta in weight_decays:
+        point = known.get(beta, solutions[-1].variables if solutions else None)
+        here = program.with_weight_decay(beta)
+        if point is None:
+            solutions.append(solver.solve(here, on_iteration=report))
+        else:
+            solutions.append(solver.solve_from(here, point, on_iteration=report))
+        if solutions[-1].status is Status.CANCELLED:
+            break
+    return solutions
+
+
+def _able(start: Result, asked: Any, solver: AbstractSolver) -> Any:
+    """The solver, where it can go on from this result."""
+    if asked.about()["data_sha256"] != start.provenance["data_sha256"]:
+        raise SpecError("start was solved on other data; pass the same arrays, or no start")
+    if not isinstance(solver, StartsAnywhere):
+        raise SpecError(
+            f"a solve of {asked.arch.name} by {type(solver).__name__} cannot be gone on with; "
+            "solve it anew, without start"
+        )
+    return solver

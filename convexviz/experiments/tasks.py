@@ -31,15 +31,17 @@ def prepare() -> None:
 def solve_path(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:
     """Solve `architecture` with `fields` and its path of weight decays; write the result.
 
-    With `pick` the path's middle replaces the weight decay of `fields`.
+    With `pick` the path's middle replaces the weight decay of `fields`. `start` is the file of a
+    solve of the same that was stopped, from which this one goes on.
     """
     from convexviz.experiments import path, store
     from convexviz.experiments.run import request
 
     name, fields = arguments["architecture"], arguments["fields"]
     asked = request(name, dict(arrays) or None, fields)
-    pick = bool(arguments.get("pick", False))
-    store.write(path.solve_path(asked, report=report, pick=pick), out)
+    pick, file = bool(arguments.get("pick", False)), arguments.get("start")
+    start = None if file is None else store.read(Path(file))
+    store.write(path.solve_path(asked, report=report, pick=pick, start=start), out)
 
 
 def measure(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:

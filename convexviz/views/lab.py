@@ -11,6 +11,7 @@ import streamlit as st
 from convexviz import architectures, datasets
 from convexviz.architectures.base import Architecture
 from convexviz.architectures.story import Card
+from convexviz.core.solution import Status
 from convexviz.datasets import places
 from convexviz.errors import ConvexvizError
 from convexviz.experiments import path, precomputed, store
@@ -125,10 +126,12 @@ def _live(wanted: Wanted, *, compiled: bool) -> Result | str | _Soon | None:
 
 
 def _solving(wanted: Wanted, result: Result | None) -> None:
-    """The way from settings to a result: the Solve button, or the running solve."""
+    """The way from settings to a result: the Solve button, or the running solve; and from one that
+    was stopped to its end."""
     name, slot = wanted.arch.name, f"{wanted.arch.name}.job"
     asked = f"{name}.asked"
-    if result is not None:
+    stopped = _stopped(wanted, result)
+    if result is not None and stopped is None:
         if st.session_state.get(asked) not in (None, wanted.family):
             work.cancel(name, slot)  # the settings moved on to something that is known
         return
@@ -138,7 +141,9 @@ def _solving(wanted: Wanted, result: Result | None) -> None:
         running = None
     first_visit = f"{name}.visited" not in st.session_state
     st.session_state[f"{name}.visited"] = True  # now: one that fails at once is not tried again
-    if running is None and first_visit:
+    if running is None and stopped is not None:
+        _go_on(wanted, slot, stopped)
+    elif running is None and first_visit:
         _submit(wanted, slot)  # a shared link is solved at once
     elif running is None:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -156,16 +161,40 @@ def _solving(wanted: Wanted, result: Result | None) -> None:
             library.keep(solved, wanted.family)
 
     meanwhile = "The picture is still of the settings before." if _last(wanted.arch) else ""
-    work.panel(name, slot, wanted.spec.tolerance, take, meanwhile)
+    if stopped is not None:
+        meanwhile = "The picture is of where it was stopped."
+    keeps = wanted.arrays is None  # a visitor's own rows are in no file
+    work.panel(name, slot, wanted.spec.tolerance, take, meanwhile, keeps=keeps)
 
 
-def _submit(wanted: Wanted, slot: str) -> None:
+def _stopped(wanted: Wanted, result: Result | None) -> str | None:
+    """The file of a solve that was stopped before it was done, where that is what is shown."""
+    if result is None or result.status != Status.CANCELLED or wanted.arrays is not None:
+        return None
+    files = library.files(wanted.arch.name, wanted.family)
+    return str(files[0]) if files else None
+
+
+def _go_on(wanted: Wanted, slot: str, file: str) -> None:
+    """The two ways on from a solve that was stopped."""
+    name = wanted.arch.name
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for words, key, args in (
+            ("Go on", "go_on", (wanted, slot, file)),
+            ("Solve anew", "anew", (wanted, slot)),
+        ):
+            st.button(words, key=f"{name}.{key}", on_click=_submit, args=args)
+        st.markdown("This solve was stopped before it was done: it can go on from where it is.")
+
+
+def _submit(wanted: Wanted, slot: str, start: str | None = None) -> None:
     st.session_state[f"{wanted.arch.name}.asked"] = wanted.family
     chosen = f"{wanted.arch.name}.weight_decay" in st.query_params
     arguments = {
         "architecture": wanted.arch.name,
         "fields": wanted.fields,
         "pick": not chosen,
+        "start": start,
     }
     work.submit(wanted.arch.name, slot, "solve_path", arguments, wanted.arrays)
 

@@ -73,6 +73,7 @@ def live() -> LastFew[Result]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
-def opened(file: str, _modified: int) -> Result:
-    """A result in memory, shared by all sessions: read-only by convention."""
+def opened(file: str, modified: int) -> Result:  # noqa: ARG001 - the cache goes by it
+    """A result in memory, shared by all sessions: read-only by convention; a file that was
+    written anew is read anew."""
     return store.read(Path(file))

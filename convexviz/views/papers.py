@@ -118,7 +118,12 @@ def _known(preset: Preset, size: Size) -> Figures | None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _read(name: str, size: Size, home: str, _stamps_of_files: tuple[int, ...]) -> Figures | None:
+def _read(
+    name: str,
+    size: Size,
+    home: str,
+    stamps_of_files: tuple[int, ...],  # noqa: ARG001 - the cache goes by it
+) -> Figures | None:
     preset = next(preset for preset in PRESETS if preset.name == name)
     return papers.known(preset, size, Path(home))
 

@@ -77,11 +77,13 @@ def panel(  # noqa: PLR0913 - each says one thing of the page
     *,
     doing: str = "",
     watch: Callable[[Job], None] | None = None,
+    keeps: bool = False,
 ) -> None:
     """Where the job in `slot` stands; `take` receives a finished one, once.
 
     `meanwhile` says what the page shows until then, `doing` what is done where it is not a path
-    that is solved; `watch` draws what the job has found so far, again and again.
+    that is solved; `watch` draws what the job has found so far, again and again. With `keeps` it
+    can be stopped where it is, and `take` receives what it has.
     """
     refused = st.session_state.get(f"{slot}.refused")
     if refused:
@@ -92,7 +94,7 @@ def panel(  # noqa: PLR0913 - each says one thing of the page
     if job.is_over:
         _finish(slot, job, take)
         return
-    _poll(name, slot, goal, meanwhile, doing, watch)
+    _poll(name, slot, goal, meanwhile, doing, watch, keeps)
 
 
 def _finish(slot: str, job: Job, take: Callable[[Job], None]) -> None:
@@ -115,6 +117,7 @@ def _poll(  # noqa: PLR0913 - as `panel`
     meanwhile: str,
     doing: str,
     watch: Callable[[Job], None] | None,
+    keeps: bool,
 ) -> None:
     job = job_in(slot)
     if job is None or job.is_over:  # cancelled a moment ago, or done: the whole page changes
@@ -126,6 +129,8 @@ def _poll(  # noqa: PLR0913 - as `panel`
     ):
         value, words = progress(job, goal, doing)
         st.progress(value, text=f"{words}. {meanwhile}" if meanwhile else words)
+        if keeps and job.progress:
+            st.button("Stop and keep", key=f"{slot}.stop", on_click=job.stop)
         st.button("Cancel", key=f"{slot}.cancel", on_click=cancel, args=(name, slot))
     if watch is not None:
         watch(job)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from convexviz import architectures
+from convexviz.errors import Cancelled
 from convexviz.experiments import path, precomputed, store
 from convexviz.experiments.run import request
 from convexviz.views import library
@@ -59,6 +60,35 @@ def test_each_solved_cut_is_a_dot_with_its_own_certificate(clerk: Clerk) -> None
     clean(at.run())
     assert any(button.label == "Solve" for button in at.button)
     assert clerk.asked == []
+
+
+def test_a_solve_that_was_stopped_goes_on_from_where_it_is(clerk: Clerk) -> None:
+    fields = {**ARCH.stored[0], **SMALL, "n_directions": 7}
+    reports = 0
+
+    def stop(_progress: object) -> None:
+        nonlocal reports
+        reports += 1
+        if reports > 6:
+            raise Cancelled
+
+    part = path.solve_path(request(ARCH.name, None, fields), report=stop)
+    assert part.status == "cancelled"
+    library.keep(part, family(**SMALL, n_directions=7))
+    at = visit("batch_norm", **SMALL, n_directions=7)
+    assert any("stopped before it was done" in each.value for each in at.markdown)
+    assert clerk.asked == []  # it waits to be told
+    clerk.works = True
+    at.button("batch_norm.go_on").click()
+    clean(at.run())
+    (asked,) = clerk.asked
+    known = library.find(ARCH.name, family(**SMALL, n_directions=7))
+    assert asked["start"].endswith(".h5")
+    assert known is not None
+    assert known.status == "optimal"
+    reached = len(part.arrays["path_weight_decay"])
+    assert len(known.arrays["path_weight_decay"]) > reached
+    assert not any(button.label == "Go on" for button in at.button)
 
 
 def test_points_on_a_line_are_solved_while_the_page_is_drawn(clerk: Clerk) -> None:

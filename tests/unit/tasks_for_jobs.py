@@ -12,7 +12,7 @@ import threading
 import numpy as np
 
 from convexviz.core.solution import Progress
-from convexviz.errors import SpecError
+from convexviz.errors import Cancelled, SpecError
 
 PREPARED = []
 
@@ -27,6 +27,15 @@ def add(arguments, arrays, out, report):
     assert [os.getpid()] == PREPARED
     sys.stdout.write("a library's chatter\n")
     np.save(out.open("wb"), arrays["x"] + arguments["amount"])
+
+
+def until_stopped(_arguments, _arrays, out, report):
+    reports = 0
+    try:
+        for reports in itertools.count():
+            report(Progress(reports, 1.0, 0.0, 0.0))
+    except Cancelled:
+        np.save(out.open("wb"), np.array(reports))
 
 
 def wait(*request):

@@ -40,6 +40,18 @@ def test_a_cancelled_job_has_no_process_once_cancel_returns():
         until(lambda: not job.request.folder.exists())
 
 
+def test_a_job_that_is_asked_to_stop_hands_over_what_it_has():
+    with a_queue() as queue:
+        job = running(submit(queue, "until_stopped"))
+        until(lambda: job.progress)
+        job.stop()
+        assert ended(job).state == "done"
+        assert np.load(job.result_path) >= job.progress[-1].iteration
+        job.stop()  # too late: nothing is left behind
+        job.discard()
+        assert not job.request.folder.exists()
+
+
 def test_a_process_that_ignores_the_first_signal_is_gone_after_the_second():
     with a_queue() as queue:
         job = running(submit(queue, "wait_stubbornly"))

@@ -10,6 +10,8 @@ import pytest
 import convexviz
 from convexviz.core.solution import Progress
 from convexviz.errors import Cancelled, SpecError
+from convexviz.experiments import path
+from convexviz.experiments.run import request
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((40, 4)), RNG.standard_normal(40)
@@ -87,3 +89,26 @@ def test_what_cannot_be_gone_on_with_is_one_clear_line(
 def test_start_must_be_a_result() -> None:
     with pytest.raises(SpecError, match="start must be a Result"):
         convexviz.solve("batch_norm", start={"weight_decay": 1.0})  # type: ignore[arg-type]
+
+
+def test_a_path_that_was_stopped_goes_on_with_what_it_had(tmp_path: Path) -> None:
+    fields = {**FIELDS, "neurons": "gated", "n_gates": 6}
+    asked = request("batch_norm", CLASSES, fields)
+    whole = path.solve_path(asked)
+    half = len(whole.arrays["path_trace"]) // 2
+    part = path.solve_path(asked, report=After(half))
+    reached = len(part.arrays["path_weight_decay"])
+    assert part.status == "cancelled"
+    assert 1 < reached < len(whole.arrays["path_weight_decay"])
+    kept = convexviz.load(part.save(tmp_path / "part.h5"))
+    steps: list[Progress] = []
+    rest = path.solve_path(asked, report=steps.append, start=kept)
+    assert rest.status == "optimal"
+    np.testing.assert_array_equal(
+        rest.arrays["path_weight_decay"], whole.arrays["path_weight_decay"]
+    )
+    np.testing.assert_allclose(rest.arrays["path_primal"], whole.arrays["path_primal"], rtol=1e-6)
+    assert len(steps) < len(whole.arrays["path_trace"])  # what was solved is not solved again
+    other = request("batch_norm", {**CLASSES, "X": X + 1.0}, fields)
+    with pytest.raises(SpecError, match="solved on other data"):
+        path.solve_path(other, start=kept)
