@@ -50,6 +50,16 @@ def test_the_nearest_real_image_is_where_the_table_says(lfw: gallery.Gallery) ->
     np.testing.assert_allclose(lfw.real[lfw.which[2, 20, 7]], (real - lfw.mean / 255).ravel())
 
 
+def test_the_frechet_distance_is_named_for_what_it_is(lfw: gallery.Gallery) -> None:
+    assert "in 50 principal components of pixels (not the FID" in lfw.note
+    to_learned, to_unseen = (
+        float(lfw.note.split(f" to {words}")[0].split()[-1]) for words in ("those it", "unseen")
+    )
+    assert 0 < to_learned < to_unseen
+    few = np.random.default_rng(0).random((9, 8, 8))
+    assert "Fréchet" not in gallery.of("pictures", portraits_of(few, few[:2])).note
+
+
 def test_stops_are_the_betas_that_keep_one_more_direction(lfw: gallery.Gallery) -> None:
     assert [lfw.kept(beta) for beta in lfw.stops] == list(range(1, len(lfw.stops) + 1))
     assert lfw.stop(1e99) == lfw.stops[0]
