@@ -104,9 +104,9 @@ def draw_blocks(result: Result, theme: Theme) -> go.Figure:
             x=names, y=values[:shown], marker={"color": colour}, name=name,
             hovertemplate=f"{name} %{{y:.4g}}<extra></extra>",
         )  # fmt: skip
-    for i in range(shown):
+    for i in range(shown):  # by place: a name that is a number would be read as one
         figure.add_annotation(
-            x=names[i], y=float(found.on_cone[i]), text=f"{found.ranks[i]}", showarrow=False,
+            x=i, y=float(found.on_cone[i]), text=f"{found.ranks[i]}", showarrow=False,
             yshift=10 * theme.scale, font={"color": theme.roles.ink2},
         )  # fmt: skip
     for row, (name, _, colour) in enumerate(pairs):
@@ -133,9 +133,15 @@ def caption_blocks(result: Result) -> str:
     dearer = int(np.sum(found.on_cone > found.nuclear * (1 + 1e-6)))
     total = float(found.on_cone.sum()) / max(float(found.nuclear.sum()), 1e-300)
     rank = int(found.ranks.max())
+    count = len(found.ranks)
+    used = f"{count} pattern{' is' if count == 1 else 's are'} in use, of rank up to {rank}. "
+    if "gate_of_neuron" in result.arrays:
+        return used + "Gates are fixed here, so there is no cone: both norms are one."
+    if not dearer:
+        return used + "No cone makes its block dearer than the plain nuclear norm."
     return (
-        f"{len(found.ranks)} patterns are in use, of rank up to {rank}. In {dearer} of them the "
-        f"cone makes the block dearer than its nuclear norm; in all by a factor of {total:.3f}."
+        f"{used}In {dearer} of them the cone makes the block dearer than its nuclear norm; in all "
+        f"by a factor of {total:.3f}."
     )
 
 
@@ -143,16 +149,16 @@ def draw_bounds(result: Result, theme: Theme) -> go.Figure:
     """The marks on one axis: bounds from below, the network's objective from above."""
     figure = canvas(theme, 190)
     marks = analysis.marks(result)
-    colour = {"network": theme.roles.plus, "copositive bound": theme.roles.noise}
+    colour = {"network": theme.roles.convex, "copositive bound": theme.roles.ink2}
     values = [value for _, value in marks]
     low, high = min(values), max(values)
-    room = max(high - low, 1e-12 * max(abs(high), 1.0))
+    room = max(high - low, 1e-7 * abs(high)) or 1.0  # less is rounding
     figure.add_shape(
         type="rect", x0=low, x1=high, y0=-0.25, y1=0.25, line_width=0, opacity=0.15,
-        fillcolor=theme.roles.convex,
+        fillcolor=theme.roles.bound,
     )  # fmt: skip
     for row, (name, value) in enumerate(marks):
-        own = colour.get(name, theme.roles.convex)
+        own = colour.get(name, theme.roles.bound)
         figure.add_scatter(
             x=[value], y=[0], mode="markers",
             marker={"color": own, "symbol": "line-ns-open", "size": 34 * theme.scale},
@@ -198,8 +204,8 @@ def draw_frank_wolfe(result: Result, theme: Theme) -> go.Figure:
         x=steps, y=best, mode="lines", line={"color": theme.roles.ink2, "dash": "dot"},
         hovertemplate="best so far %{y:.3g}<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title="step k", type="log")
-    return figure.update_yaxes(title="gap tM(R) − ⟨R, F⟩ (log)", type="log")
+    figure.update_xaxes(title="step k", type="log", dtick=1)
+    return figure.update_yaxes(title="gap tM(R) − ⟨R, F⟩ (log)", type="log", dtick=1)
 
 
 def alt_frank_wolfe(result: Result) -> str:
