@@ -26,6 +26,8 @@ from convexviz.core.types import Array
 if TYPE_CHECKING:
     import cvxpy as cp
 
+_SQUARE = 3_000  # distinct rows up to which the matrix of their products is formed
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OrthonormalProgram(AbstractConvexProgram):
@@ -117,7 +119,8 @@ def neurons_of(
 def dual_norm(R: Float[np.ndarray, "n c"]) -> float:
     """At least `max |R'h|` over unit `h >= 0`, and equal where no row of R mixes two classes.
 
-    `h'R R'h` only grows when the negative entries of `R R'` are taken away.
+    `h'R R'h` only grows when the negative entries of `R R'` are taken away. Beyond 3,000 distinct
+    rows that matrix would not fit: then the less of `|R|` and what columns allow one by one.
     """
     size = float(np.abs(R).max(initial=0.0))
     if size == 0.0:
@@ -127,6 +130,11 @@ def dual_norm(R: Float[np.ndarray, "n c"]) -> float:
         r = R[:, 0]
         largest = max(np.linalg.norm(np.maximum(r, 0.0)), np.linalg.norm(np.minimum(r, 0.0)))
         return size * float(largest)
+    if len(R) > _SQUARE and len(np.unique(R, axis=0)) > _SQUARE:
+        above, below = np.maximum(R, 0.0), np.minimum(R, 0.0)
+        columns = np.maximum((above**2).sum(axis=0), (below**2).sum(axis=0))
+        squares = min(float(columns.sum()), float(np.linalg.eigvalsh(R.T @ R)[-1]))
+        return size * float(np.sqrt(squares)) * (1.0 + 1e-12 * len(R))
     # Equal rows make equal activations: one row a class, weighted by the root of its count.
     distinct, counts = np.unique(R, axis=0, return_counts=True)
     weighted = distinct * np.sqrt(counts)[:, None]

@@ -115,7 +115,7 @@ class VectorProgram(AbstractConvexProgram):
         M = self.dual_norm(R) if largest is None else largest
         limit = self.weight_decay / M if M > 0 else np.inf
         scale = self.loss.best_scale(R, self.Y, limit)
-        return max(self.loss.dual_value(R, self.Y, scale), 0.0)
+        return max(0.0, self.loss.dual_value(R, self.Y, scale))
 
     def to_network(self, variables: Float[np.ndarray, "m dk"]) -> Network:
         """One neuron a nonzero row, balanced: `|u_j| = |v_j|`."""

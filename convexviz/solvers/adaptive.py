@@ -32,7 +32,7 @@ from convexviz.solvers.adaptive_refine import (
     training,
 )
 from convexviz.solvers.adaptive_run import Run, Scaled
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, followed, silent
 
 _COARSE = 16_384  # rows on which the first neurons are found,
 _COARSE_ROUNDS = 3  # in a few rounds: more would fit their noise
@@ -81,17 +81,13 @@ class Adaptive(AbstractSolver):
     ) -> tuple[Solution, ...]:
         """One solution a weight decay, in the order given; each starts from the next larger one.
 
-        `max_seconds` is for each of them. A cancelled path ends at the solution it cancelled.
+        `max_seconds` is for each of them. What a cancelled path holds: see `followed`.
         """
-        solutions: dict[int, Solution] = {}
-        warm: Array | None = None
-        for k in np.argsort(weight_decays, kind="stable")[::-1]:
-            at = program.with_weight_decay(float(weight_decays[k]))
-            solutions[int(k)] = self._train(at, warm, on_iteration)
-            warm = solutions[int(k)].variables
-            if solutions[int(k)].status == "cancelled":
-                break
-        return tuple(solutions[k] for k in sorted(solutions))
+
+        def solve(at: NeuronProgram, warm: Array | None) -> Solution:
+            return self._train(at, warm, on_iteration)
+
+        return followed(program, weight_decays, solve)
 
     def estimate(self, program: NeuronProgram, variables: Float[np.ndarray, "m d1"]) -> float:
         """An estimate, from below, of `M(r)/beta`: 1 at the optimum, above it where F can fall.

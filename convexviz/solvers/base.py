@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
 
 from convexviz.core.program import AbstractConvexProgram
-from convexviz.core.solution import Certificate, Progress, Solution
+from convexviz.core.solution import Certificate, Progress, Solution, Status
 from convexviz.errors import Cancelled, IncompatibleSolver, SpecError
 
 OnIteration = Callable[[Progress], None]
@@ -46,19 +48,31 @@ class Monitor:
     started: float = field(default_factory=time.perf_counter)
 
     def record(self, certificate: Certificate) -> bool:
-        seconds = time.perf_counter() - self.started
-        primal, dual = float(certificate.primal), float(certificate.dual)
-        progress = Progress(len(self.trace), primal, dual, seconds)
+        progress = self._progress(certificate)
         self.trace.append(progress)
+        self._tell(progress)
+        return self.cancelled or bool(certificate.relative_gap <= self.tolerance)
+
+    def ask(self, certificate: Certificate) -> bool:
+        """Tell again where the solve is, without an entry in its trace; whether it is cancelled."""
+        self._tell(self._progress(certificate))
+        return self.cancelled
+
+    def _progress(self, certificate: Certificate) -> Progress:
+        seconds = time.perf_counter() - self.started
+        return Progress(
+            len(self.trace), float(certificate.primal), float(certificate.dual), seconds
+        )
+
+    def _tell(self, progress: Progress) -> None:
         try:
             self.on_iteration(progress)
         except Cancelled:
             self.cancelled = True
-        return self.cancelled or bool(certificate.relative_gap <= self.tolerance)
 
 
-def asking(monitor: Monitor, known: Certificate) -> Callable[[Any], None]:
-    """A callback for `scipy.optimize.minimize` that asks whether to go on, every few steps.
+def asking(monitor: Monitor, known: Certificate, every: int = _ASKED) -> Callable[[Any], None]:
+    """A callback for `scipy.optimize.minimize` that asks whether to go on `every` few steps.
 
     It reports the lowest value so far with the bound of `known`, and ends the search on Cancel.
     """
@@ -67,12 +81,47 @@ def asking(monitor: Monitor, known: Certificate) -> Callable[[Any], None]:
     def ask(intermediate_result: Any) -> None:
         nonlocal steps, least
         steps, least = steps + 1, min(least, float(intermediate_result.fun))
-        if steps % _ASKED == 0:
+        if steps % every == 0:
             monitor.record(Certificate(least, min(known.dual, least), known.scope))
         if monitor.cancelled:
             raise StopIteration
 
     return ask
+
+
+@runtime_checkable
+class _Follows(Protocol):
+    """A program of a path."""
+
+    def with_weight_decay(self, weight_decay: float) -> Any: ...
+
+    def certify(self, variables: Any) -> Certificate: ...
+
+
+P = TypeVar("P", bound=_Follows)
+
+
+def followed(
+    program: P, weight_decays: Sequence[float], solve: Callable[[P, Any], Solution]
+) -> tuple[Solution, ...]:
+    """One solution a weight decay, in the order given; each starts from the next larger one.
+
+    `solve(program, start)` gets the variables before, None at first. A path that is cancelled ends
+    at the last value in the order given that was reached. Values before it that were not reached
+    keep the point where the path was cancelled, with its certificate there, and are cancelled too.
+    """
+    solutions: dict[int, Solution] = {}
+    start: Any = None
+    for k in np.argsort(weight_decays, kind="stable")[::-1].tolist():
+        solutions[k] = solve(program.with_weight_decay(float(weight_decays[k])), start)
+        start = solutions[k].variables
+        if solutions[k].status is Status.CANCELLED:
+            break
+    reached = range(max(solutions, default=-1) + 1)
+    for k in set(reached) - set(solutions):
+        at = program.with_weight_decay(float(weight_decays[k])).certify(start)
+        solutions[k] = Solution(start, at, Status.CANCELLED, solutions[max(solutions)].solver, ())
+    return tuple(solutions[k] for k in reached)
 
 
 class AbstractSolver(ABC):

@@ -25,7 +25,7 @@ from convexviz.core.solution import Certificate, Progress, Solution, Status
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram
 from convexviz.errors import Cancelled
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, followed, silent
 from convexviz.solvers.dual_newton import DualNewton
 
 _ROUNDS = 60
@@ -67,18 +67,13 @@ class ConeColumns(AbstractSolver):
     ) -> tuple[Solution, ...]:
         """One solution a weight decay, in the order given; each starts from the next larger one.
 
-        A cancelled path ends at the solution it cancelled.
+        What a cancelled path holds: see `followed`.
         """
-        solutions: dict[int, Solution] = {}
-        warm: Array | None = None
-        for k in np.argsort(weight_decays, kind="stable")[::-1]:
-            at = program.with_weight_decay(float(weight_decays[k]))
-            run = _Run(at, self, Monitor(self.tolerance, on_iteration), warm)
-            solutions[int(k)] = run.go()
-            warm = solutions[int(k)].variables
-            if solutions[int(k)].status is Status.CANCELLED:
-                break
-        return tuple(solutions[k] for k in sorted(solutions))
+
+        def solve(at: VectorProgram, warm: Array | None) -> Solution:
+            return _Run(at, self, Monitor(self.tolerance, on_iteration), warm).go()
+
+        return followed(program, weight_decays, solve)
 
 
 @dataclass(slots=True)

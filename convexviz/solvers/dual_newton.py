@@ -22,7 +22,7 @@ from convexviz.core.prune import pruned
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, followed, silent
 from convexviz.solvers.dual_newton_curvature import curvature
 from convexviz.solvers.dual_newton_cuts import Cuts, carried, read, weights_of
 from convexviz.solvers.dual_newton_polish import polished
@@ -110,18 +110,13 @@ class DualNewton(AbstractSolver):
     ) -> tuple[Solution, ...]:
         """One solution a weight decay, in the order given; each starts from the next larger one.
 
-        A cancelled path ends at the solution it cancelled.
+        What a cancelled path holds: see `followed`.
         """
-        solutions: dict[int, Solution] = {}
-        warm: Array | None = None
-        for k in np.argsort(weight_decays, kind="stable")[::-1]:
-            at = program.with_weight_decay(float(weight_decays[k]))
-            search = _Search(at, self, Monitor(self.tolerance, on_iteration), warm)
-            solutions[int(k)] = search.run()
-            warm = solutions[int(k)].variables
-            if solutions[int(k)].status is Status.CANCELLED:
-                break
-        return tuple(solutions[k] for k in sorted(solutions))
+
+        def solve(at: VectorProgram, warm: Array | None) -> Solution:
+            return _Search(at, self, Monitor(self.tolerance, on_iteration), warm).run()
+
+        return followed(program, weight_decays, solve)
 
 
 @dataclass(frozen=True, slots=True)

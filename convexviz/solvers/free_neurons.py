@@ -28,6 +28,7 @@ _ADDED = 20  # neurons at a time
 _SMALL = 0.05  # of the usual size: how a new neuron starts
 _ALIKE = 0.999  # cosine above which two directions are one
 _ROUNDING = 1e-14
+_WORK = 4_000_000  # rows times neurons of the steps between two questions whether to go on
 _NEGLIGIBLE = 1e-7  # of the largest neuron
 
 
@@ -86,11 +87,13 @@ class FreeNeurons(AbstractSolver):
         rng = np.random.default_rng([self.seed, 5])
         variables = _wide(program, rng) if start is None else start
         none = variables[:0]
-        if (
-            zero := program.certify(none)
-        ).relative_gap <= _ROUNDING:  # the penalty outweighs the data
-            monitor.record(zero)
+        zero = program.certify(none)
+        first = zero if start is None else program.certify(start)
+        monitor.record(first)  # at once: with many rows the next number takes a while
+        if zero.relative_gap <= _ROUNDING:  # the penalty outweighs the data
             return _solution(none, zero, monitor)
+        if monitor.cancelled:
+            return _solution(none if start is None else start, first, monitor)
         best: tuple[Array, Certificate] | None = None
         new = none
         for _ in range(self.max_iterations):
@@ -171,7 +174,7 @@ def _trained(
     start = np.hstack([U, V])
     m = len(start)
     options = {"maxiter": 1500, "maxfun": 2500, "maxcor": 30, "ftol": 1e-15, "gtol": 1e-10}
-    ask = asking(monitor, known)
+    ask = asking(monitor, known, int(np.clip(_WORK // (len(X) * m), 1, 20)))
     found = minimize(
         objective, start.ravel(), jac=True, method="L-BFGS-B", callback=ask, options=options
     )

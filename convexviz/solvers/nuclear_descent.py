@@ -22,7 +22,7 @@ from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.readout import Rows, Taps
 from convexviz.core.solution import Solution, Status
 from convexviz.core.types import Array
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, followed, silent
 
 _BURST = 60  # proximal steps between two runs of L-BFGS
 _LBFGS = 400
@@ -71,15 +71,12 @@ class NuclearDescent(AbstractSolver):
         on_iteration: OnIteration = silent,
     ) -> tuple[Solution, ...]:
         """One solution a weight decay, in the order given; each starts from the next larger one."""
-        solutions: dict[int, Solution] = {}
-        smooth, warm = _Smooth(program), np.zeros(program.shape)
-        for k in np.argsort(weight_decays, kind="stable")[::-1]:
-            at = program.with_weight_decay(float(weight_decays[k]))
-            solutions[int(k)] = self._run(at, smooth, warm, on_iteration)
-            warm = solutions[int(k)].variables
-            if solutions[int(k)].status is Status.CANCELLED:
-                break
-        return tuple(solutions[k] for k in sorted(solutions))
+        smooth = _Smooth(program)
+
+        def solve(at: NuclearProgram, warm: Array | None) -> Solution:
+            return self._run(at, smooth, np.zeros(at.shape) if warm is None else warm, on_iteration)
+
+        return followed(program, weight_decays, solve)
 
     def _run(
         self, program: NuclearProgram, smooth: _Smooth, Z: Array, on_iteration: OnIteration

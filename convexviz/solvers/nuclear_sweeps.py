@@ -8,7 +8,7 @@ the program's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from convexviz.core.readout import Pooled, Rows
 from convexviz.core.solution import Certificate, Scope, Solution, Status
 from convexviz.core.types import Array
 from convexviz.errors import SpecError
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, silent
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, followed, silent
 
 _BETWEEN, _MOST = 4, 128  # sweeps over the blocks in use after one over all; more if it stalls
 _REPORT = 32  # blocks between two reports: what a cancel waits for
@@ -81,17 +81,14 @@ class NuclearSweeps(AbstractSolver):
     ) -> tuple[Solution, ...]:
         """One solution a weight decay, in the order given; each starts from the next larger one.
 
-        A cancelled path ends at the solution it cancelled.
+        What a cancelled path holds: see `followed`.
         """
-        solutions: dict[int, Solution] = {}
-        warm = np.zeros(program.shape)
-        for k in np.argsort(weight_decays, kind="stable")[::-1]:
-            at = program.with_weight_decay(float(weight_decays[k]))
-            solutions[int(k)] = self.solve_from(at, warm, on_iteration=on_iteration)
-            warm = solutions[int(k)].variables
-            if solutions[int(k)].status is Status.CANCELLED:
-                break
-        return tuple(solutions[k] for k in sorted(solutions))
+
+        def solve(at: NuclearProgram, warm: Array | None) -> Solution:
+            start = np.zeros(at.shape) if warm is None else warm
+            return self.solve_from(at, start, on_iteration=on_iteration)
+
+        return followed(program, weight_decays, solve)
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, NuclearProgram)
@@ -116,7 +113,7 @@ class _Run:
         blocks: _Blocks | None = None
         while not self.stop and sweeps < self.options.max_sweeps and stalled < _STALLED:
             if blocks is None:
-                blocks = _Blocks(self.program, self.variables, precision)
+                blocks = _Blocks(self.program, self.variables, precision, self._ask)
             sweeps += 1
             self._sweep(blocks, np.arange(len(blocks.Z)))
             for _ in range(between):
@@ -141,10 +138,15 @@ class _Run:
         """A step on each of `which`, in random order; the rest is left where it is cancelled."""
         for done, i in enumerate(self.rng.permutation(which).tolist()):
             if done % _REPORT == _REPORT - 1:
-                self.stop = self.monitor.record(self.certificate) or self.stop
+                self._ask()
             if self.monitor.cancelled:
                 return
             blocks.step(i)
+
+    def _ask(self) -> bool:
+        """Whether it is cancelled."""
+        self.stop = self.monitor.ask(self.certificate) or self.stop
+        return self.monitor.cancelled
 
     def _certified(self, Z: Array) -> Certificate:
         """As `certify` does, without the checks."""
@@ -171,14 +173,20 @@ class _Run:
 class _Blocks:
     """The blocks, the outputs they give, and how long a step on each may be."""
 
-    def __init__(self, program: NuclearProgram, start: Array, precision: np.dtype[Any]) -> None:
+    def __init__(
+        self,
+        program: NuclearProgram,
+        start: Array,
+        precision: np.dtype[Any],
+        cancelled: Callable[[], bool],
+    ) -> None:
         self.program = program
         self.X = np.ascontiguousarray(program.X, precision)
         self.masks = np.ascontiguousarray(program.arrangements.patterns.T)
         self.Z = start.astype(precision)
         self.Y = program.Y.astype(precision)
         self.patches = program.readout.patches if isinstance(program.readout, Pooled) else 1
-        self.steep = _SAFE * program.loss.smoothness * self.patches * self._squares()
+        self.steep = _SAFE * program.loss.smoothness * self.patches * self._squares(cancelled)
         self.refresh()
 
     def refresh(self) -> None:
@@ -208,11 +216,13 @@ class _Blocks:
         else:
             self.R = self.program.loss.minus_gradient(self.F, self.Y)
 
-    def _squares(self) -> Float[np.ndarray, " P"]:
-        """About the largest eigenvalue of every `X' D_i X`."""
+    def _squares(self, cancelled: Callable[[], bool]) -> Float[np.ndarray, " P"]:
+        """About the largest eigenvalue of every `X' D_i X`; 0 for those after a cancel."""
         rng = np.random.default_rng(0)
         found = np.zeros(len(self.masks))
         for i, mask in enumerate(self.masks):
+            if i % _REPORT == _REPORT - 1 and cancelled():
+                break
             gram = (self.X.T * mask) @ self.X
             v = rng.standard_normal(len(gram)).astype(gram.dtype)
             for _ in range(_POWER):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+import convexviz
 from convexviz.core.free_norm import FreeNorm, ascend
 from convexviz.core.losses import loss_named
-from convexviz.core.orthonormal import OrthonormalProgram, class_outputs
+from convexviz.core.orthonormal import OrthonormalProgram, class_outputs, dual_norm
 from convexviz.core.solution import Progress, Scope, Status
 from convexviz.core.vector import VectorProgram
 from convexviz.errors import Cancelled, IncompatibleSolver
@@ -50,12 +51,60 @@ def test_a_cancel_in_the_middle_of_training_is_heard() -> None:
 
     def stop(progress: Progress) -> None:
         heard.append(progress)
-        raise Cancelled
+        if len(heard) > 1:
+            raise Cancelled
 
     solution = FreeNeurons(tolerance=1e-9).solve(program, on_iteration=stop)
     assert solution.status is Status.CANCELLED
-    assert len(heard) == 2  # in training, and what it came to
-    assert solution.certificate.dual <= solution.certificate.primal <= heard[0].primal * (1 + 1e-9)
+    assert len(heard) == 3  # the zero network, in training, and what it came to
+    assert heard[0].primal == program.certify(solution.variables[:0]).primal
+    assert solution.certificate.dual <= solution.certificate.primal <= heard[1].primal * (1 + 1e-9)
+
+
+def test_a_cancel_at_once_leaves_where_it_started() -> None:
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((20, 5))
+    program = VectorProgram(X, rng.standard_normal((20, 2)), 0.2, FreeNorm(X))
+
+    def stop(_progress: Progress) -> None:
+        raise Cancelled
+
+    assert not len(FreeNeurons().solve(program, on_iteration=stop).variables)
+    start = rng.standard_normal((3, 7))
+    kept = FreeNeurons().solve_from(program, start, on_iteration=stop)
+    assert kept.status is Status.CANCELLED
+    assert np.array_equal(kept.variables, start)
+
+
+def test_many_rows_are_bounded_without_all_their_products() -> None:
+    """A matrix of 40,000 by 40,000 would take 13 GB and hours."""
+    rng = np.random.default_rng(3)
+    X, G = rng.standard_normal((40_000, 4)), rng.standard_normal((40_000, 3)) + 0.5
+    bound = FreeNorm(X).largest(G)
+    _, values = ascend(X, G, rng.standard_normal((4, 20)), 20)
+    assert values.max() <= bound
+    assert dual_norm(G[:2_000]) <= dual_norm(G)  # more rows never lower it
+
+
+def test_images_with_an_output_kernel_report_within_the_first_seconds_of_work() -> None:
+    rng = np.random.default_rng(4)
+    clean = rng.random((1, 60, 60))
+    heard: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        heard.append(progress)
+        if len(heard) == 4:
+            raise Cancelled
+
+    result = convexviz.solve(
+        "denoiser",
+        data={"noisy": clean + 0.1 * rng.standard_normal(clean.shape), "clean": clean},
+        neurons="relu", arrangements="adaptive", kernel_size=3, output_kernel=3,
+        weight_decay=1.0, on_iteration=stop,
+    )  # fmt: skip
+    assert result.status == Status.CANCELLED
+    assert heard[0].primal > heard[3].primal > 0  # from the zero network down
+    assert 0 <= result.certificate.dual <= result.certificate.primal
 
 
 def test_a_path_starts_each_value_at_the_one_before() -> None:

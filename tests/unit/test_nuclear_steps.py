@@ -106,7 +106,34 @@ def test_a_path_of_sweeps_has_the_optimum_of_each_weight_decay() -> None:
     def stop(_: Progress) -> None:
         raise Cancelled
 
-    assert len(NuclearSweeps().path(made, betas, on_iteration=stop)) == 1
+    cancelled = NuclearSweeps().path(made, betas, on_iteration=stop)
+    for beta, solution in zip(betas, cancelled, strict=True):  # the larger one was first
+        assert solution.status is Status.CANCELLED
+        here = made.with_weight_decay(beta).certify(solution.variables)
+        assert solution.certificate.primal == pytest.approx(here.primal, rel=1e-12)
+    assert len(NuclearSweeps().path(made, betas[::-1], on_iteration=stop)) == 1
+
+
+def test_sweeps_hear_a_cancel_while_they_set_up_and_say_nothing_twice() -> None:
+    rng = np.random.default_rng(3)
+    X = np.linalg.qr(rng.standard_normal((60, 4)))[0]
+    made = NuclearProgram(X, rng.standard_normal((60, 2)), sample(X, 60, rng), 1.0)
+    assert len(made.arrangements) > 40
+    made = made.with_weight_decay(0.3 * made.beta_max)
+    heard: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        heard.append(progress)
+        if len(heard) == 2:
+            raise Cancelled
+
+    part = NuclearSweeps(tolerance=1e-9).solve(made, on_iteration=stop)
+    assert part.status is Status.CANCELLED
+    assert not part.variables.any()  # no block was stepped on
+    whole = NuclearSweeps(tolerance=1e-3).solve(made)
+    told = [(p.primal, p.dual) for p in whole.objectives]
+    assert len(set(told)) >= len(told) - 1
+    assert [p.iteration for p in whole.objectives] == list(range(len(told)))
 
 
 @pytest.mark.parametrize("solver", [NuclearSteps, NuclearSweeps])
