@@ -43,7 +43,7 @@ _TOP = 16  # neurons added a round
 _KNOWN = 0.9999  # cosine above which a maximum is a neuron that is already there
 _MERGE = 0.97  # cosine from which one neuron is tried in the place of two
 _FEW_STEPS, _DESCENT = 150, 400  # L-BFGS iterations a round: before neurons are missed, and after
-_CHEAP = 2**20  # entries of X up to which a bound costs so little that it is told early
+_CHEAP = (2**18, 2**20)  # entries of X up to which a bound is told after one round, and after three
 _STATIONARY = 1e-5  # of beta: how long a slope may be at the end
 _EXACT = 1e-14  # of |y|^2/2: below, the fit is perfect and the rest is rounding
 _STALLED = 1e-7  # relative progress of three rounds
@@ -158,7 +158,7 @@ class _Search:
             if len(self.data.y) <= small.ROWS and not self._fits(neurons.F):
                 polished = small.polish(self.data, neurons, found, self.rng)
                 neurons = polished if len(polished) <= self._limit else neurons
-            self._publish(neurons, first=final and k == 0)
+            self._publish(neurons, done=k + 1 if final else 0)
             if self.run.stopped or k == count - 1:
                 break
             residual, _ = residual_of(self.data, neurons)
@@ -183,10 +183,12 @@ class _Search:
     def _limit(self) -> int:
         return self.options.max_neurons
 
-    def _publish(self, neurons: Neurons, *, first: bool) -> None:
+    def _publish(self, neurons: Neurons, *, done: int) -> None:
+        """Tell of the network after `done` rounds on all rows."""
         self.run.offer(neurons)  # evaluated on all rows, also where the search sees few
-        cheap = self.data.X.size <= _CHEAP or not len(neurons)
-        if first and cheap and not self.run.stopped:
+        size = self.data.X.size if len(neurons) else 0
+        due = 1 if size <= _CHEAP[0] else 3
+        if done == due and size <= _CHEAP[1] and not self.run.stopped:
             self.run.certify()  # up to two seconds on a large image: there at the end only
         self.run.tick()
 

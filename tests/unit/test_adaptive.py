@@ -185,8 +185,13 @@ def test_a_cancelled_path_stops_there() -> None:
     def cancel(_progress: Progress) -> None:
         raise Cancelled("enough")
 
-    path = QUICK.path(program, [1.0, 2.0], on_iteration=cancel)
+    path = QUICK.path(program, [2.0, 1.0], on_iteration=cancel)
     assert [solution.status for solution in path] == [Status.CANCELLED]
+    upwards = QUICK.path(program, [1.0, 2.0], on_iteration=cancel)
+    assert [solution.status for solution in upwards] == 2 * [Status.CANCELLED]
+    for beta, solution in zip([1.0, 2.0], upwards, strict=True):
+        here = program.with_weight_decay(beta).objective(solution.variables)
+        assert solution.certificate.primal == pytest.approx(here, rel=1e-12)
 
 
 def degenerate() -> dict[str, tuple[np.ndarray, np.ndarray, float]]:
