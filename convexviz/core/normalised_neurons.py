@@ -165,7 +165,14 @@ class NormalisedNeurons(AbstractConvexProgram):
         return cp.Problem(cp.Minimize(value), constraints)
 
     def from_cvxpy(self, problem: cp.Problem) -> Array:
-        found = [np.zeros((0, 2 + self.X.shape[1] + self.Y.shape[1]))]
+        return self.rows(*self.neurons_of(problem))
+
+    def neurons_of(
+        self, problem: cp.Problem
+    ) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m d1"], Float[np.ndarray, "m c"]]:
+        """Patterns, coordinates in them and outputs of the neurons of a solved `to_cvxpy()`."""
+        owners: list[int] = []
+        points, outputs = [], []
         # A null space costs nothing and does nothing: what a solver leaves there is dropped.
         values = {}
         for i, _, name in self._groups():
@@ -183,8 +190,13 @@ class NormalisedNeurons(AbstractConvexProgram):
                     E[: len(u) - 1], E[-1] = u[:-1], u[-1]
                 else:  # one output: the nearest that the cone allows
                     E, V = self.norm.blocks[i].project(Z[:, 0])[0], np.array([sign])
-                found.append(self.rows(np.array([i]), E[None], V[None]))
-        return np.concatenate(found)
+                owners.append(i)
+                points.append(E)
+                outputs.append(V)
+        width = self.norm.features(0).shape[1] if len(self.norm.blocks) else 1
+        shape, c = (len(owners), width), self.Y.shape[1]
+        E, V = np.array(points).reshape(shape), np.array(outputs).reshape(len(owners), c)
+        return np.array(owners, dtype=np.int64), E, V
 
     def rows(
         self,

@@ -31,6 +31,7 @@ from convexviz.solvers.base import (
     scaled_reports,
 )
 from convexviz.solvers.cone_columns import group_lasso, proved_bound
+from convexviz.solvers.reference import clarabel
 
 Numbers = NDArray[np.int64]
 
@@ -40,6 +41,8 @@ _NEGLIGIBLE = 1e-9  # of the largest column
 _ABOVE = 1e-9  # of beta: what is that little above it is its rounding
 _STEPS, _FACETS = 300, 8  # of training; how often it goes on after it met facets
 _STALLED = 6
+_PLAIN = 4000  # patterns times rows, up to where the conic program takes a second or so
+_SHARPER = 1e-11  # what Clarabel is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class _Run:
         width, c = program.norm.width, program.Y.shape[1]
         self.owner, self.E, self.V = np.zeros(0, np.int64), np.zeros((0, width)), np.zeros((0, c))
         self.best = program.rows(self.owner, self.E, self.V)
-        scope, stalled = program.norm.scope, 0
+        scope, stalled, plain = program.norm.scope, 0, self._is_plain
         for _ in range(_ROUNDS):
             before = self._gap()
             self._look()
@@ -105,8 +108,14 @@ class _Run:
             stop = self.monitor.record(Certificate(self.primal, max(known, 0.0), scope))
             stop = stop or self._gap() <= 0.5 * self.options.tolerance
             stalled = 0 if self._gap() < 0.9 * before else stalled + 1
-            if stop or not len(self.E) or stalled >= _STALLED:
+            if stop or not len(self.E) or (stalled >= _STALLED and not plain):
                 break
+            if stalled >= _STALLED:  # columns crawl: the conic program has it whole
+                stalled, plain = 0, False
+                problem = program.to_cvxpy()
+                clarabel(problem, _SHARPER)
+                self.owner, self.E, self.V = program.neurons_of(problem)
+                continue
             self._weigh()
             self._train()
             if self.monitor.cancelled:
@@ -128,6 +137,14 @@ class _Run:
         return Solution(
             self.best, certificate, status, "NormalisedColumns", trace, records=self.records
         )
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the program is a conic one, and a small one: of one output, without patterns'
+        cones to factor in."""
+        program = self.program
+        size = len(program.norm.blocks) * len(program.X)
+        return program.Y.shape[1] == 1 and not program.norm.gated and size <= _PLAIN
 
     def _gap(self) -> float:
         whole = self.primal if np.isfinite(self.primal) and self.primal > 0 else 1.0

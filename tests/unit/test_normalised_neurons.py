@@ -4,6 +4,7 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
+import convexviz
 from convexviz.core import arrangements
 from convexviz.core.losses import loss_named
 from convexviz.core.normalised import NormalisedProgram
@@ -124,6 +125,20 @@ def test_zero_and_a_cancelled_run_are_certified() -> None:
     )
     with pytest.raises(IncompatibleSolver, match="smooth loss"):
         NormalisedColumns().solve(hinge)
+
+
+def test_summed_patches_of_one_output_are_solved_where_columns_crawl() -> None:
+    """Two patches a row, eight sampled patterns: training alone ends 1e-4 above the optimum."""
+    rng = np.random.default_rng(7)
+    rng.standard_normal((9, 2))
+    P = rng.standard_normal((9, 2, 2))
+    rng.standard_normal((4, 2)), rng.standard_normal((4, 2, 2)), rng.integers(0, 3, 9)
+    fields = {"position": "after", "arrangements": "sampled", "n_gates": 8, "tolerance": 1e-6}
+    result = convexviz.solve(
+        "batch_norm", data={"X": P, "Y": rng.standard_normal(9)}, weight_decay=0.2, **fields
+    )
+    assert result.status == "optimal"
+    assert result.certificate.primal == pytest.approx(1.5005743, rel=1e-6)  # cvxpy: 1.50057427
 
 
 def test_a_cancel_in_the_middle_of_training_is_heard() -> None:
