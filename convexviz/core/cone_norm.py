@@ -194,5 +194,5 @@ def _every_cone(content: bytes, shape: tuple[int, int]) -> DualNorm:
     raise SpecError(
         f"arrangements='all' is exact for at most {limit}, and for {MAX_CONES:,} in more; these "
         f"{shape[0]:,} rows of rank {space.rank} have up to {shown}: {cost}. Use arrangements="
-        "'adaptive' or 'sampled', method='gated' with arrangements='sampled', or fewer rows"
+        "'adaptive', or 'sampled' (with method='exact', 'copositive' or 'gated'), or fewer rows"
     )

@@ -11,8 +11,8 @@ from convexviz.errors import ConvexvizError, DataError, SpecError
 RNG = np.random.default_rng(0)
 REFUSED: tuple[tuple[dict[str, Any] | None, dict[str, Any], str], ...] = (
     ({"X": RNG.standard_normal((200, 4)), "Y": np.ones((200, 2))}, {},
-     r"up to 2,627,200: some .* s a search .*'adaptive' or 'sampled', method='gated'"),
-    (None, {"dataset": "digit_classes"}, "rank 50 have up to .*'adaptive' or 'sampled'"),
+     r"up to 2,627,200: some .* s a search .*'adaptive', or 'sampled' .with .*'copositive'"),
+    (None, {"dataset": "digit_classes"}, "rank 50 have up to .*'adaptive', or 'sampled'"),
     (None, {"arrangements": "adaptive", "method": "frank_wolfe"}, "method='exact'"),
     (None, {"path_norm": 1.0}, "path_norm is of method='frank_wolfe'"),
     (None, {"method": "closed_form"}, "X must be spike-free"),
