@@ -121,19 +121,25 @@ def warm_up() -> None:
         ActiveSet().path(program, [program.weight_decay])
 
 
-def whole_image(name: str, k: int) -> None:
-    """Print one image's figures."""
+def first_value(name: str, k: int) -> tuple[ReluProgram, float]:
+    """Print Gram and one value of one image; its program, and its largest weight decay."""
     warm_up()
     program = camera(k)
     top = largest_without_cones(program)
     program = program.with_weight_decay(IMAGE * top)
     n, d = program.X.shape
     say(f"{name}: n = {n:,}, d = {d}, P = {len(program.arrangements)}")
-    gram_seconds, known = timed(lambda: fresh(program, gram=True))
-    say(f"  Gram                          {gram_seconds:8.2f} s   peak {peak_gigabytes():.2f} GB")
+    seconds, known = timed(lambda: fresh(program, gram=True))
+    say(f"  Gram                          {seconds:8.2f} s   peak {peak_gigabytes():.2f} GB")
     seconds, solution = timed(lambda: ActiveSet(TOLERANCE).solve(known))
     gap = solution.certificate.relative_gap
     say(f"  one value after it, with cones {seconds:7.2f} s   gap {gap:.0e} from all rows")
+    return known, top
+
+
+def whole_image(name: str, k: int) -> None:
+    """Print one image's figures."""
+    program, top = first_value(name, k)
     weight_decays = top * np.geomspace(1.0, IMAGE, 30)
     for source in ("gram", "data"):
         known = fresh(program, gram=True)
@@ -157,17 +163,7 @@ def whole_image(name: str, k: int) -> None:
 
 def wide_filters(name: str, k: int) -> None:
     """Print what one image costs where cones of many dimensions have to be found first."""
-    warm_up()
-    program = camera(k)
-    top = largest_without_cones(program)
-    program = program.with_weight_decay(IMAGE * top)
-    n, d = program.X.shape
-    say(f"{name}: n = {n:,}, d = {d}, P = {len(program.arrangements)}")
-    seconds, known = timed(lambda: fresh(program, gram=True))
-    say(f"  Gram                          {seconds:8.2f} s   peak {peak_gigabytes():.2f} GB")
-    seconds, solution = timed(lambda: ActiveSet(TOLERANCE).solve(known))
-    gap = solution.certificate.relative_gap
-    say(f"  one value after it, with cones {seconds:7.2f} s   gap {gap:.0e} from all rows")
+    known, top = first_value(name, k)
     weight_decays = top * np.geomspace(1.0, IMAGE, 30)
     solver = ActiveSet(TOLERANCE, certify_from="gram")
     seconds, path = timed(lambda: solver.path(known, weight_decays))

@@ -37,7 +37,7 @@ from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, followe
 _COARSE = 16_384  # rows on which the first neurons are found,
 _COARSE_ROUNDS = 3  # in a few rounds: more would fit their noise
 _FIRST = 40  # neurons that the first lasso may keep
-_COARSE_FRESH, _FRESH, _CONFIRM = 20, 100, 400  # random starts of the oracle: on few rows,
+_COARSE_FRESH, _FRESH, _CONFIRM = 20, 40, 400  # random starts of the oracle: on few rows,
 # in passing, and before it is believed
 _TOP = 16  # neurons added a round
 _KNOWN = 0.9999  # cosine above which a maximum is a neuron that is already there
