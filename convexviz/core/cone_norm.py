@@ -188,8 +188,10 @@ def _every_cone(content: bytes, shape: tuple[int, int]) -> DualNorm:
         if norm.exact:
             return norm
     shown = f"{count:,}" if count < 10**12 else f"about 1e{int(math.log10(count))}"
-    searches = count * _SECONDS_A_CELL.get(space.rank, _SECONDS_A_CONE)
-    cost = f"some {searches:.2g} s a search and {count * 32 / 2**20:,.0f} MB"
+    cost = "years and terabytes"  # counts of 400 digits are no floats
+    if count < 10**12:
+        searches = count * _SECONDS_A_CELL.get(space.rank, _SECONDS_A_CONE)
+        cost = f"some {searches:.2g} s a search and {count * 32 / 2**20:,.0f} MB"
     limit = f"{MAX_CELLS:,} patterns in up to {MAX_RANK} dimensions"
     raise SpecError(
         f"arrangements='all' is exact for at most {limit}, and for {MAX_CONES:,} in more; these "

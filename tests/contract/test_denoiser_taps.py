@@ -185,7 +185,7 @@ LARGE = {"noisy": RNG.random((1, 40, 40)), "clean": RNG.random((1, 40, 40))}
     ("data", "fields", "words"),
     [
         (DATA, {"output_kernel": 2}, "odd, got 2; use 1 or 3"),
-        (LARGE, {"neurons": "relu", "arrangements": "all"}, "'adaptive' or 'sampled'"),
+        (LARGE, {"neurons": "relu", "arrangements": "all"}, "'adaptive', or 'sampled'"),
         (LARGE, {"neurons": "relu", "n_gates": 500}, "use neurons='gated'"),
         (LARGE, {"arrangements": "all"}, "use arrangements='sampled'"),
     ],

@@ -9,14 +9,14 @@ from convexviz.core.arrangements import enumerate_all, sample
 from convexviz.core.cone_ascent import ascend
 from convexviz.core.cone_bound import by_faces, facet_rows, multipliers, proved
 from convexviz.core.cone_climb import local_peaks
-from convexviz.core.cone_norm import ChosenCones
+from convexviz.core.cone_norm import ChosenCones, every_cone
 from convexviz.core.cone_pca import cone_pca
 from convexviz.core.copositive import block_problem
 from convexviz.core.dual_norm import AllFaces
 from convexviz.core.losses import loss_named
 from convexviz.core.solution import Scope, Status
 from convexviz.core.vector import VectorProgram
-from convexviz.errors import Cancelled, IncompatibleSolver
+from convexviz.errors import Cancelled, IncompatibleSolver, SpecError
 from convexviz.solvers.cone_columns import ConeColumns, proved_bound
 from convexviz.solvers.dual_newton import DualNewton
 from tests.unit.vector_golden import GOLDEN
@@ -197,3 +197,11 @@ def test_a_cancelled_solve_keeps_its_network_and_a_bound() -> None:
     solution = ConeColumns(1e-4).solve(program, on_iteration=stop)
     assert solution.status is Status.CANCELLED
     assert 0 < solution.certificate.dual < solution.certificate.primal < program.Y.size
+
+
+@pytest.mark.parametrize("d", [49, 400])
+def test_counts_beyond_every_float_are_refused_in_one_short_line(d: int) -> None:
+    X = np.random.default_rng(0).standard_normal((900, d))
+    with pytest.raises(SpecError, match=r"up to about 1e\d+: years and terabytes") as refused:
+        every_cone(X)
+    assert len(str(refused.value)) < 400
