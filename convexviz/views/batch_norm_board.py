@@ -81,12 +81,13 @@ def _sentence(known: Known) -> Say:
     share, solved = np.cumsum(sizes**2) / np.sum(sizes**2), {cut.k: cut for cut in cuts}
     texts = []
     for k in range(1, len(sizes) + 1):
-        blown = f"{sizes[0] / sizes[k - 1]:.3g}"
         words = (
-            f"**{k}** of {len(sizes)} directions are kept, with "
-            f"**{numbers.share(share[k - 1])}** of the variance. The smallest is blown up "
-            f"**{blown}** times against the largest. "
+            f"**{k}** of {len(sizes)} directions {'is' if k == 1 else 'are'} kept, with "
+            f"**{numbers.share(share[k - 1])}** of the variance. "
         )
+        if k > 1:
+            blown = f"{sizes[0] / sizes[k - 1]:.3g}"
+            words += f"The smallest is blown up **{blown}** times against the largest. "
         words += _solved(solved[k]) if k in solved else f"k = {k} is not solved yet."
         if k == len(sizes):
             words += _formula(result, solved.get(k))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convexviz.figures import numbers
 from convexviz.views.batch_norm_cuts import Cut
 from convexviz.views.batch_norm_runs import Race
-from convexviz.views.board_labels import Frame, placed
+from convexviz.views.board_labels import Frame, placed, span
 from convexviz.views.board_panels import AbstractPanel, Slot
 from convexviz.views.board_pictures import Curves, Series
 from convexviz.views.board_small import Player, Say
@@ -90,7 +90,8 @@ def _turns(
         references.append({"y": best.test, "words": words, "role": "convex"})
     if len(references) == 2 and abs(references[0]["y"] - references[1]["y"]) < NEAR:
         words = " and ".join(str(line["words"]) for line in reversed(references))
-        references = [{**references[0], "words": words}, {**references[1], "words": ""}]
+        near = {**references[1], "words": "", "shares": True}
+        references = [{**references[0], "words": words}, near]
     series = list(_starts(race, race.tested))
     if "baseline_plain_step" in plain:
         x = np.asarray(plain["baseline_plain_step"], dtype=float) + 1.0
@@ -108,9 +109,8 @@ def _turns(
             )
         )
     ends = float(race.steps[0]) + 1.0, float(race.steps[-1]) + 1.0
-    if race.classes:
-        frame = Frame(ends, SHARES, x_log=True)
-        series, references = placed(series, references, frame)
+    y_range = SHARES if race.classes else span(series, references)
+    series, references = placed(series, references, Frame(ends, y_range, x_log=True))
     return [
         Curves(
             slot=Slot(
@@ -123,7 +123,7 @@ def _turns(
             ),
             series=tuple(series),
             references=tuple(references),
-            y_range=SHARES if race.classes else None,
+            y_range=y_range,
             y_unit="%" if race.classes else "",
             alt="Share of right answers on unseen rows against steps of Adam"
             if race.classes

@@ -11,7 +11,7 @@ import numpy as np
 from convexviz.architectures.batch_norm import analysis
 from convexviz.experiments.result import Result
 from convexviz.views.batch_norm_cuts import rank
-from convexviz.views.board_labels import Frame, placed
+from convexviz.views.board_labels import Frame, placed, span
 from convexviz.views.board_panels import Slot
 from convexviz.views.board_pictures import Curves, Series
 
@@ -45,10 +45,10 @@ def quality(known: Known) -> Curves:
         words = unseen if curve else ""
         series.insert(0, Series(x=ks, y=test, words=words, said=unseen, dots=dots, up=False))
     classes = is_classes(result)
-    shown, lines = [*series, *_band(known)], _references(known.baselines) if classes else []
-    x_range, y_range = (0.0, float(rank(result))), _shares(shown, lines) if classes else None
-    if y_range is not None:
-        shown, lines = placed(shown, lines, Frame(x_range, y_range))
+    shown, lines = [*series, *_band(known)], references(known.baselines) if classes else []
+    y_range = (_shares if classes else span)(shown, lines)
+    x_range = (0.0, float(rank(result)))
+    shown, lines = placed(shown, lines, Frame(x_range, y_range))
     return Curves(
         slot=Slot(
             id="quality",
@@ -92,7 +92,7 @@ def _band(known: Known) -> list[Series]:
     return [Series(x=ks, y=mean, low=low, high=high, width=1, dashed=True, quiet=True)]
 
 
-def _references(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def references(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """A line for each method without batch norm; those that lie together share a label."""
     values = [
         (float(found[f"baseline_{name}"]), words)
@@ -105,10 +105,11 @@ def _references(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     values.sort(reverse=True)
     lines: list[dict[str, Any]] = []
     for value, words in values:
-        together = lines and abs(lines[0]["y"] - value) < NEAR
-        lines.append({"y": value, "words": "" if together else words, "role": "ink2"})
+        together = bool(lines) and abs(lines[0]["y"] - value) < NEAR
+        own = "" if together else words
+        lines.append({"y": value, "words": own, "role": "ink2", "shares": together})
         if together:
             lines[0]["words"] = "three methods without batch norm"
             if len(lines) == 2:
-                lines[0]["words"] = " and ".join(each for _, each in values[:2])
+                lines[0]["words"] = "two without batch norm"
     return [{**line, "above": i == 0} for i, line in enumerate(lines)]

@@ -21,6 +21,7 @@ LETTER, LINE = 6.6, 14.0
 ABOVE, BELOW = -8.0, 17.0  # the baseline of a curve's words, and
 LINE_ABOVE, LINE_BELOW = -5.0, 13.0  # of a line's
 CROWDED = 6.0  # steps of a curve (a few pixels each) under the words
+PAD = 0.06  # of the range of values, above and below it
 SHARES = (0.98, 0.8, 0.6, 0.45, 0.3, 0.15)
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -52,7 +53,10 @@ def _share(values: Any, ends: tuple[float, float], log: bool) -> Array:
 def placed(
     series: Sequence[Series], references: Sequence[Mapping[str, Any]], frame: Frame
 ) -> tuple[list[Series], list[Mapping[str, Any]]]:
-    """The curves and lines with their words where there is room, curves first."""
+    """The curves and lines with their words where there is room, curves first.
+
+    A line that `shares` the words of the one before it has them where that one has no room.
+    """
     ink = [_along(frame, each) for each in series if len(each.x)]
     for line in references:
         x = np.linspace(0.0, WIDTH, 80)
@@ -73,17 +77,34 @@ def placed(
             curves[j] = replace(each, at=at, up=up)
             taken.append(boxes[best])
     lines: list[Mapping[str, Any]] = []
-    for line in references:
+    homeless = ""
+    for reference in references:
+        line = dict(reference)
+        if line.pop("shares", False):
+            line["words"] = line["words"] or homeless
         asked_of = [(at, above) for at in (1.0, 0.0, 0.5) for above in (True, False)]
         boxes = [_on_line(frame, line, at, above) for at, above in asked_of]
         best = _best(boxes, ink, taken) if line["words"] else None
         if best is None:
+            homeless = str(line["words"])
             lines.append({**line, "words": ""})
         else:
             at, above = asked_of[best]
+            homeless = ""
             lines.append({**line, "at": at, "above": above})
             taken.append(boxes[best])
     return curves, lines
+
+
+def span(series: Sequence[Series], references: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """The range of values with a little around it: an axis that no share of a whole is on."""
+    drawn = [part for each in series for part in (each.y, each.low, each.high) if part is not None]
+    found = [np.ravel(np.asarray(part, dtype=float)) for part in drawn]
+    values = np.concatenate([*found, np.array([float(line["y"]) for line in references])])
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    pad = PAD * (high - low) or 0.1
+    return low - pad, high + pad
 
 
 def _along(frame: Frame, series: Series) -> tuple[Array, Array]:

@@ -38,6 +38,9 @@ def test_the_page_opens_on_the_stored_optimum_without_solving(clerk: Clerk) -> N
     assert (card["primal"], card["dual"]) == (stored.certificate.primal, stored.certificate.dual)
     tested = dict(zip(arrays["quality.x0"], arrays["quality.y0"], strict=True))
     assert tested[rank] == pytest.approx(stored.scalars["test_accuracy"])
+    texts = panels["say"]["texts"]
+    assert texts[0].startswith("**1** of 49 directions is kept, with **")
+    assert ["blown up" in words for words in texts[:2]] == [False, True]
     assert panels["question"]["options"][panels["question"]["answer"]].startswith("about")
     assert {"quality"} <= set(panels["question"]["hides"])
 
@@ -51,6 +54,9 @@ def test_each_solved_cut_is_a_dot_with_its_own_certificate(clerk: Clerk) -> None
     values, panels, arrays = sent(at)
     assert values["k"] == 3
     assert arrays["quality.x0"].tolist() == [3, 16]
+    low, high = panels["quality"]["yRange"]  # the words are placed by what is drawn
+    shown = np.concatenate([arrays["quality.y0"], arrays["quality.y1"]])
+    assert low < shown.min() < shown.max() < high
     states = panels["certificate"]["states"]
     assert states[2]["primal"] > states[15]["primal"]  # fewer directions fit less
     assert "missing" in states[4]

@@ -7,12 +7,13 @@ import pytest
 
 import convexviz
 from convexviz import architectures
-from convexviz.architectures.batch_norm import analysis, quiz
+from convexviz.architectures.batch_norm import analysis, figures, quiz
 from convexviz.datasets.base import Draw
 from convexviz.datasets.labelled import toy as toy_data
 from convexviz.experiments.result import Result
 from convexviz.views import batch_norm_line as line
 from convexviz.views import batch_norm_toy as toy
+from convexviz.views.batch_norm_quality import references
 
 ARCH = architectures.get("batch_norm")
 
@@ -55,6 +56,34 @@ def test_a_network_whose_gap_is_open_is_not_asked_about_as_the_best(digits: Resu
     open_ = replace(digits.certificate, dual=0.9 * digits.certificate.dual)
     assert quiz.ask(digits) is not None
     assert quiz.ask(replace(digits, certificate=open_)) is None
+
+
+def test_a_line_is_named_after_all_the_methods_that_lie_there() -> None:
+    def named(**found: float) -> list[str]:
+        return [
+            line["words"] for line in references({f"baseline_{k}": v for k, v in found.items()})
+        ]
+
+    apart = ["network without batch norm", "logistic regression", "nearest neighbour"]
+    assert named(nearest=0.67, logistic=0.75, plain_test_accuracy=0.83) == apart
+    two = ["two without batch norm", "", "nearest neighbour"]
+    assert named(nearest=0.67, logistic=0.80, plain_test_accuracy=0.83) == two
+    assert named(nearest=0.79, logistic=0.80, plain_test_accuracy=0.83) == [
+        "three methods without batch norm",
+        "",
+        "",
+    ]
+
+
+def test_one_direction_is_spoken_of_as_one(digits: Result) -> None:
+    alone = replace(
+        digits,
+        spec={**digits.spec, "n_directions": 1},
+        scalars={**digits.scalars, "explained_variance": 0.155},
+    )
+    one, all_ = figures.caption_spectrum(alone), figures.caption_spectrum(digits)
+    assert one == "The one direction kept holds 16\u00a0% of the variance: only its size changes."
+    assert all_.startswith("The 49 directions kept hold 100\u00a0%")
 
 
 def test_only_what_is_short_is_live() -> None:

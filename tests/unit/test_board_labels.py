@@ -3,7 +3,7 @@
 import numpy as np
 
 from convexviz.views import board_labels
-from convexviz.views.board_labels import Frame, placed
+from convexviz.views.board_labels import Frame, placed, span
 from convexviz.views.board_pictures import Series
 
 FRAME = Frame((0.0, 10.0), (0.0, 1.0))
@@ -50,3 +50,22 @@ def test_logarithmic_axes_count_pixels_and_not_values() -> None:
     x, y = frame.to([1.0, 1000.0], [10.0, 100.0])
     assert np.allclose(x, [0.0, board_labels.WIDTH])
     assert np.allclose(y, [board_labels.HEIGHT / 2, 0.0])
+
+
+def test_a_line_that_shares_words_takes_them_where_the_one_before_has_no_room() -> None:
+    above = [Series(x=X, y=np.full(11, y)) for y in (0.68, 0.72)]  # no room over the upper line
+    upper = {"y": 0.62, "words": "both of them", "role": "ink"}
+    lower = {"y": 0.59, "words": "", "role": "ink", "shares": True}
+    _, lines = placed(above, [upper, lower], FRAME)
+    assert [line["words"] for line in lines] == ["", "both of them"]
+    assert not lines[1]["above"]
+    assert "shares" not in lines[1]  # the panel draws what it is sent
+    _, lines = placed([], [upper, lower], FRAME)
+    assert [line["words"] for line in lines] == ["both of them", ""]
+
+
+def test_a_range_holds_bands_and_lines_and_leaves_out_what_is_not_finite() -> None:
+    rises = Series(x=X, y=np.r_[np.nan, np.linspace(1.0, 2.0, 10)], low=np.full(11, 0.5))
+    low, high = span([rises], [{"y": 2.5}])
+    assert np.allclose((low, high), (0.5 - 0.12, 2.5 + 0.12))
+    assert span([], []) == (-0.06, 1.06)

@@ -47,6 +47,8 @@ def draw_spectrum(result: Result, theme: Theme) -> go.Figure:
         line = {"color": c.hand, "width": 2 * theme.scale}
         figure.add_shape(type="line", x0=k + 0.5, x1=k + 0.5, y0=0, y1=1, yref="paper", line=line)
     figure.update_xaxes(title="direction, largest first", range=[0.2, len(sizes) + 0.8], nticks=7)
+    if len(sizes) < 7:
+        figure.update_xaxes(dtick=1)  # there is no half of a direction
     title = "singular value σ, of the largest (log)"
     return figure.update_yaxes(type="log", title=title, range=[low, 0.15], **decades(low, 0.15, 1))
 
@@ -68,6 +70,8 @@ def caption_spectrum(result: Result) -> str:
     k = kept_directions(result)
     last = sizes[0] / sizes[k - 1]
     share = numbers.share(float(result.scalars["explained_variance"]))
+    if k == 1:
+        return f"The one direction kept holds {share} of the variance: only its size changes."
     return (
         f"The {k} directions kept hold {share} of the variance. Batch norm gives them all the "
         f"same size: the smallest of them is blown up {last:.3g} times against the largest."
