@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from convexviz import solvers
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Solution, Status
 from convexviz.errors import SpecError
@@ -98,6 +102,26 @@ def along(
         if solutions[-1].status is Status.CANCELLED:
             break
     return solutions
+
+
+def goes_on(start: Result) -> bool:
+    """Whether the solver of a result can be started at a point, as far as its name tells."""
+    solver = _solvers().get(str(start.provenance.get("solver", "")))
+    return solver is None or hasattr(solver, "solve_from")
+
+
+@cache
+def _solvers() -> dict[str, type]:
+    """Every kind of solver by name; some are loaded only by a solve, in another process."""
+    for module in iter_modules(solvers.__path__, f"{solvers.__name__}."):
+        import_module(module.name)
+    found: dict[str, type] = {}
+    left: list[type] = [AbstractSolver]
+    while left:
+        kind = left.pop()
+        found[kind.__name__] = kind
+        left += kind.__subclasses__()
+    return found
 
 
 def _able(start: Result, asked: Any, solver: AbstractSolver) -> Any:

@@ -14,7 +14,7 @@ from convexviz.architectures.story import Card
 from convexviz.core.solution import Status
 from convexviz.datasets import places
 from convexviz.errors import ConvexvizError
-from convexviz.experiments import path, precomputed, store
+from convexviz.experiments import path, precomputed, resume, store
 from convexviz.experiments.jobs_job import Job
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import request
@@ -142,7 +142,8 @@ def _solving(wanted: Wanted, result: Result | None) -> None:
     first_visit = f"{name}.visited" not in st.session_state
     st.session_state[f"{name}.visited"] = True  # now: one that fails at once is not tried again
     if running is None and stopped is not None:
-        _go_on(wanted, slot, stopped)
+        assert result is not None  # it is what was stopped
+        _go_on(wanted, slot, stopped if resume.goes_on(result) else None)
     elif running is None and first_visit:
         _submit(wanted, slot)  # a shared link is solved at once
     elif running is None:
@@ -175,16 +176,15 @@ def _stopped(wanted: Wanted, result: Result | None) -> str | None:
     return str(files[0]) if files else None
 
 
-def _go_on(wanted: Wanted, slot: str, file: str) -> None:
-    """The two ways on from a solve that was stopped."""
+def _go_on(wanted: Wanted, slot: str, file: str | None) -> None:
+    """The ways on from a solve that was stopped; from its `file`, where its solver can."""
     name = wanted.arch.name
     with st.container(horizontal=True, vertical_alignment="center"):
-        for words, key, args in (
-            ("Go on", "go_on", (wanted, slot, file)),
-            ("Solve anew", "anew", (wanted, slot)),
-        ):
-            st.button(words, key=f"{name}.{key}", on_click=_submit, args=args)
-        st.markdown("This solve was stopped before it was done: it can go on from where it is.")
+        if file is not None:
+            st.button("Go on", key=f"{name}.go_on", on_click=_submit, args=(wanted, slot, file))
+        st.button("Solve anew", key=f"{name}.anew", on_click=_submit, args=(wanted, slot))
+        end = ": it can go on from where it is." if file is not None else "."
+        st.markdown(f"This solve was stopped before it was done{end}")
 
 
 def _submit(wanted: Wanted, slot: str, start: str | None = None) -> None:

@@ -97,6 +97,26 @@ def test_a_solve_that_was_stopped_goes_on_from_where_it_is(clerk: Clerk) -> None
     assert not any(button.label == "Go on" for button in at.button)
 
 
+def test_neurons_of_their_own_are_not_offered_to_go_on_with(clerk: Clerk) -> None:
+    fields = {"dataset": "signal_bottom", "n_directions": 7}
+    reports = 0
+
+    def stop(_progress: object) -> None:
+        nonlocal reports
+        reports += 1
+        if reports > 2:
+            raise Cancelled
+
+    part = path.solve_path(request(ARCH.name, None, fields), betas=[1.0], report=stop)
+    assert (part.status, part.provenance["solver"]) == ("cancelled", "Adaptive")
+    library.keep(part, family(**fields))
+    at = visit("batch_norm", **fields)
+    offered = {button.label for button in at.button}
+    assert "Solve anew" in offered
+    assert "Go on" not in offered
+    assert clerk.asked == []
+
+
 def test_points_on_a_line_are_solved_while_the_page_is_drawn(clerk: Clerk) -> None:
     values, panels, _ = sent(visit("batch_norm", dataset="toy", arrangements="all"))
     card = panels["certificate"]["states"][0]
