@@ -61,7 +61,7 @@ def panels(
         *([_nearest(nearest, each)] if nearest and gallery.mean.shape[0] > SMALL else []),
         Say(slot=Slot(id="say"), texts=_said(gallery, stops, each), variable=BETA, at=stops),
         _directions(gallery, each),
-        *_strips(gallery),
+        *_strips(gallery, each),
         _certificates(gallery, stops),
     ]
     asked = question(gallery, each)
@@ -218,11 +218,12 @@ def _directions(gallery: Gallery, each: str) -> Directions:
     )
 
 
-def _strips(gallery: Gallery) -> list[AbstractPanel]:
+def _strips(gallery: Gallery, each: str) -> list[AbstractPanel]:
     if not gallery.stages:
         return []
     labels = tuple(words for words, _ in gallery.stages)
-    title = "Progressive: size, directions kept"
+    count = labels.count(labels[0])
+    title = f"Progressive, {count} {each}s: size, directions kept"
     slot = Slot(id="stages", title=title, columns=12 if len(labels) > 6 else 6)
     return [
         strip(
@@ -230,7 +231,7 @@ def _strips(gallery: Gallery) -> list[AbstractPanel]:
             labels,
             slot=slot,
             across=len(labels),
-            across_phone=len(labels) // 2,
+            across_phone=max(4, len(labels) // 2),
             each="stage",
         )
     ]

@@ -142,7 +142,10 @@ def test_the_story_goes_to_the_faces_and_back_to_the_plane(clerk: Clerk) -> None
     for _ in range(3):
         at.button("wgan.card.next").click()
         clean(at.run())
-    assert sent(at)[0]["data"] == "faces"
+    values, _, _ = sent(at)
+    assert values["data"] == "faces"
+    assert values["beta"] != pytest.approx(20.0, rel=0.1)  # the card before set 20
+    assert "wgan.weight_decay" not in at.query_params
     assert "*keep the directions" in at.markdown[0].value
     at.button("wgan.card.next").click()
     clean(at.run())

@@ -48,6 +48,17 @@ def points(result: Result) -> tuple[Array, Array, Array | None]:
     return result.data["X"] @ axes, result.arrays["generated"] @ axes, start
 
 
+def only_moments(result: Result) -> bool:
+    """Whether X's rows are no samples, but stand for the second moment of images that do not ship.
+
+    They are directions as long as their singular values: of a plane, two rows at most are not zero.
+    """
+    if result.data["X"].shape[1] == 2 or len(result.data["X"]) < 5:
+        return False
+    far = np.abs(points(result)[0]).max(axis=1)
+    return 1 <= int(np.sum(far > 1e-6 * far.max())) <= 2
+
+
 def ellipse(points: Array, centre: Array) -> Array:
     """Where the quadratic form of the points' mean square about `centre` is one."""
     apart = points - centre
@@ -63,25 +74,27 @@ def draw_samples(result: Result, theme: Theme) -> go.Figure:
     figure = canvas(theme, 340 if theme.narrow else 440, aspect=1.0)
     if start is not None:
         _paths(figure, start, generated, theme)
-    for samples, colour, symbol, name in (
-        (real, c.data, "circle-open", "real"),
-        (generated, c.convex, "circle", "generated"),
-    ):
+    players = ((real, c.data, "circle-open", "real"), (generated, c.convex, "circle", "generated"))
+    bare = only_moments(result)
+    for samples, colour, symbol, name in players[1:] if bare else players:
         shown = samples[:: max(1, len(samples) // MOST_POINTS)]
         marker = {"color": colour, "size": 7 * theme.scale, "symbol": symbol}
         hover = name + " (%{x:.2f}, %{y:.2f})<extra></extra>"
         figure.add_scatter(
             x=shown[:, 0], y=shown[:, 1], mode="markers", marker=marker, hovertemplate=hover
         )
+    for samples, colour, _, _ in reversed(players):
         _matched(figure, result, samples, colour, theme)
-    reach = 1.12 * max(float(np.abs(real).max()), float(np.abs(generated).max()))
+    far = ellipse(real, np.zeros(2)) if bare else real
+    reach = 1.12 * max(float(np.abs(far).max()), float(np.abs(generated).max()))
     corner = {"xanchor": "left", "xshift": 4}
-    label(figure, (-reach, reach), "real", c.data, yshift=-10, **corner)
+    words = "real: second moment" if bare else "real"
+    label(figure, (-reach, reach), words, c.data, yshift=-10, **corner)
     label(figure, (-reach, reach), "generated", c.convex, yshift=-28, **corner)
-    words = ("x₁", "x₂") if len(plane(result)) == 2 else ("direction 1", "direction 2")
-    figure.update_xaxes(title=words[0], range=[-reach, reach], constrain="domain")
+    axes = ("x₁", "x₂") if len(plane(result)) == 2 else ("direction 1", "direction 2")
+    figure.update_xaxes(title=axes[0], range=[-reach, reach], constrain="domain")
     return figure.update_yaxes(
-        title=words[1], range=[-reach, reach], scaleanchor="x", constrain="domain"
+        title=axes[1], range=[-reach, reach], scaleanchor="x", constrain="domain"
     )
 
 
@@ -115,6 +128,8 @@ def _matched(figure: go.Figure, result: Result, samples: Array, colour: str, the
 def alt_samples(result: Result) -> str:
     """The samples in words."""
     n, m = len(result.data["X"]), len(result.arrays["generated"])
+    if only_moments(result):
+        return f"{m} generated samples in the plane, with the second moment of the real ones."
     return f"{n} real and {m} generated samples in the plane, with what the discriminator matches."
 
 
@@ -151,8 +166,8 @@ def draw_spectrum(result: Result, theme: Theme) -> go.Figure:
     figure.add_bar(x=rank, y=own, marker={"color": c.convex}, width=0.5, hovertemplate=hover)
     line = {"color": c.hand, "dash": "dash", "width": 2 * theme.scale}
     figure.add_hline(y=beta, line=line)
-    words = f"β = {beta:.3g}"
-    label(figure, (1, math.log10(beta)), words, c.ink2, xref="paper", yshift=10)
+    over = {"xref": "paper", "yshift": 12, "bgcolor": c.paper}
+    label(figure, (1, math.log10(beta)), f"β = {beta:.3g}", c.ink2, **over)
     figure.update_layout(barmode="overlay")
     few: dict[str, int] = {"dtick": 1} if len(shown) < 8 else {"nticks": 8}
     figure.update_xaxes(title="direction, largest first", range=[0.3, len(shown) + 0.7], **few)

@@ -193,7 +193,8 @@ def _said(result: Result, runs: Runs, name: str, rows: slice) -> str:
     reached = certified_at(runs, rows)
     if math.isinf(reached):
         worst = numbers.gap(max(float(np.nanmax(last)), 1e-16))
-        end = f", F exceeds β by {worst} β at the end" if np.nanmax(last) > 0 else ""
+        by = f"up to {worst}" if len(last) > 1 else worst
+        end = f", F exceeds β by {by} β at the end" if np.nanmax(last) > 0 else ""
         return f"{head}: 1 % not reached{end}."
     return f"{head}: proves itself within 1 % after {numbers.seconds(reached)}."
 

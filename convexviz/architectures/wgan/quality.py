@@ -65,8 +65,8 @@ def histogram_matched(
 ) -> Float[np.ndarray, "m h w c"]:
     """Each generated image with the distribution of values of all the real ones, a channel each.
 
-    What the released code of ProCoGAN does before it shows or scores images: cosmetic, so a page
-    has it behind a switch and off.
+    What the released code of ProCoGAN does before it shows or scores images: cosmetic, so
+    nothing here applies it unasked: pages and scores have the images as they are generated.
 
     Raises:
         DataError: images of other channels, or NaN.

@@ -212,8 +212,8 @@ def _question(result: Result, critic: str) -> tuple[Quiz, str] | None:
 def reset() -> None:
     """Let go of the visitor's points and moves, and go back to the plane."""
     board.forget(KEY)
+    wgan_face_mode.forget()  # the weight decay too: what comes next opens at its own
     if wgan_face_mode.is_on(_data()):
-        wgan_face_mode.forget()
         _hold("dataset", architectures.get("wgan").stored[0]["dataset"])
     own_pictures.forget("wgan")
     st.session_state[OWN] = None

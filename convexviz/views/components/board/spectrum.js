@@ -122,7 +122,9 @@ function drawSpectrumWords(panel, {context, x, bottom, left, right, values}, kep
     return;
   }
   const now = formatDecay(panel.app.values[spec.variable]);
-  drawText(context, `${spec.symbol ?? 'β'} = ${now}`, right - 30 * roles.k, line - 8 * roles.k, {...text, size: roles.rem, align: 'right'});
+  const apart = x.to(2) - x.to(1) - 26 * roles.k > 5.5 * roles.rem; // few bars: there is room between them
+  const [at, align] = n > 1 && apart ? [x.to(n - 0.5), 'center'] : [right - 30 * roles.k, 'right'];
+  drawText(context, `${spec.symbol ?? 'β'} = ${now}`, at, line - 8 * roles.k, {...text, size: roles.rem, align});
   if (n - kept > 0.2 * n) drawText(context, `${n - kept} ${droppedWords}`, x.to(kept + (n - kept) / 2), bottom - 10 * roles.k, {...text, align: 'center'});
 }
 
