@@ -69,7 +69,7 @@ def show(name: str) -> None:
         return
     if isinstance(wanted, Wanted) and result is not None:
         st.session_state[f"{arch.name}.last"] = wanted.family
-    here = _hero(arch, shown, ahead=ahead)
+    here = _hero(arch, shown, asked=result is not None, ahead=ahead)
     with exported:
         exports.menu(here, f"{arch.name}.export")
 
@@ -213,11 +213,14 @@ def _last(arch: Architecture) -> Result | None:
     return None
 
 
-def _hero(arch: Architecture, result: Result, *, ahead: bool) -> Result:
-    """The hero, unless it went ahead, the story and the figures; the result under the slider."""
+def _hero(arch: Architecture, result: Result, *, asked: bool, ahead: bool) -> Result:
+    """The hero, unless it went ahead, the story and the figures; the result under the slider.
+
+    One that was not asked for, and stands there until that is solved, leaves the address as it is.
+    """
     st.session_state[f"{arch.name}.visited"] = True
     name = f"{arch.name}.weight_decay"
-    index = _index(result, st.query_params.get(name))
+    opened = index = _index(result, st.query_params.get(name))
     if not ahead:
         index = heroes.of(arch.name).show(result, index)
     digest = result.provenance["data_sha256"]
@@ -225,7 +228,7 @@ def _hero(arch: Architecture, result: Result, *, ahead: bool) -> Result:
     family = precomputed.family(arch.name, result.spec, digest if given else "")
     label = f"{family}-{result.provenance['created']}-{index}"
     here = _at(label, index, result)
-    on_path = "path_weight_decay" in result.arrays
+    on_path = "path_weight_decay" in result.arrays and (asked or index != opened)
     if on_path and (index != opening_index(result) or name in st.query_params):
         st.query_params[name] = f"{here.spec['weight_decay']:g}"
     proving.show(result, family, index)

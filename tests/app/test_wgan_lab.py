@@ -6,7 +6,7 @@ import pytest
 from convexviz import architectures
 from convexviz.datasets import portraits
 from convexviz.experiments import gallery, precomputed, store
-from convexviz.views import wgan_points
+from convexviz.views import ready, wgan_points
 from tests.app.boards import clean, sent, visit
 from tests.app.conftest import Clerk
 
@@ -161,4 +161,19 @@ def test_an_example_opens_what_it_names(clerk: Clerk) -> None:
     values, panels, _ = sent(at)
     assert (values["data"], values["critic"]) == ("gaussians", "quadratic")
     assert "each loses" in panels["matched"]["title"]
+    assert clerk.asked == []
+
+
+def test_a_weight_decay_is_kept_while_the_solver_is_made_ready(
+    clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"dataset": "gaussians", "discriminator": "quadratic", "penalty": "samples"}
+    monkeypatch.setattr(ready, "is_ready", lambda _: False)
+    monkeypatch.setattr(ready, "notice", lambda *_, **__: None)
+    at = visit("wgan", **asked, generator="linear", weight_decay=23)
+    assert sent(at)[0]["beta"] != 23  # something else stands there meanwhile
+    assert at.query_params["wgan.weight_decay"] in ("23", ["23"])
+    monkeypatch.setattr(ready, "is_ready", lambda _: True)
+    clean(at.run())
+    assert sent(at)[0]["beta"] == pytest.approx(23)
     assert clerk.asked == []

@@ -9,21 +9,23 @@ from convexviz.experiments.result import Result
 from convexviz.figures.picture import Theme
 
 
-def solved(X: np.ndarray) -> Result:
-    Z = np.random.default_rng(1).standard_normal((len(X), 3))
+def solved(X: np.ndarray, m: int = 8) -> Result:
+    Z = np.random.default_rng(1).standard_normal((m, 6))
     return convexviz.solve(
-        "wgan", data={"X": X, "Z": Z}, generator="linear", penalty="samples", n_latents=3,
+        "wgan", data={"X": X, "Z": Z}, generator="linear", penalty="samples", n_latents=6,
         weight_decay=5.0,
     )  # fmt: skip
 
 
 def test_directions_that_stand_for_images_are_not_drawn_as_samples() -> None:
-    result = solved(np.diag([9.0, 6.0, 4.0, 2.0, 1.0, 0.5]))
+    result = solved(np.diag([9.0, 6.0, 4.0, 2.0, 1.0, 0.5]), 24)
     drawn = FIGURES["Samples"].draw(result, Theme())
     assert not [trace for trace in drawn.data if trace.marker.symbol == "circle-open"]
-    assert "real: second moment" in [note.text for note in drawn.layout.annotations]
+    assert "<b>real: second moment</b>" in [note.text for note in drawn.layout.annotations]
     outlines = [trace for trace in drawn.data if trace.mode == "lines"]
-    assert max(outlines[-1].x) == pytest.approx(9 / np.sqrt(6))  # X'X / n, on top of the dots
+    assert max(outlines[-1].x) == pytest.approx(9 / np.sqrt(24))  # on top of the dots
+    # G'G = X'X less beta, over the same number of rows: the ellipses are beside each other.
+    assert max(outlines[0].x) == pytest.approx(np.sqrt((81 - 5) / 24), rel=1e-3)
     assert outlines[-1].line.dash == "dash"
     made = np.abs([t for t in drawn.data if t.mode == "markers"][0].x).max()
     assert drawn.layout.xaxis.range[1] >= made

@@ -76,6 +76,9 @@ def draw_samples(result: Result, theme: Theme) -> go.Figure:
         _paths(figure, start, generated, theme)
     players = ((real, c.data, "circle-open", "real"), (generated, c.convex, "circle", "generated"))
     bare = only_moments(result)
+    if bare:  # X'X is what they stand for: over as many rows as are generated
+        real = real * math.sqrt(len(real) / len(generated))
+        players = ((real, *players[0][1:]), players[1])
     for samples, colour, symbol, name in players[1:] if bare else players:
         shown = samples[:: max(1, len(samples) // MOST_POINTS)]
         marker = {"color": colour, "size": 7 * theme.scale, "symbol": symbol}
