@@ -27,7 +27,7 @@ def test_directions_that_stand_for_images_are_not_drawn_as_samples() -> None:
     # G'G = X'X less beta, over the same number of rows: the ellipses are beside each other.
     assert max(outlines[0].x) == pytest.approx(np.sqrt((81 - 5) / 24), rel=1e-3)
     assert outlines[-1].line.dash == "dash"
-    made = np.abs([t for t in drawn.data if t.mode == "markers"][0].x).max()
+    made = np.abs(next(t for t in drawn.data if t.mode == "markers").x).max()
     assert drawn.layout.xaxis.range[1] >= made
     assert " real and" not in FIGURES["Samples"].alt(result)
 

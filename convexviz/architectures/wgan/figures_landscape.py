@@ -113,7 +113,7 @@ def alt(result: Result) -> str:
 def caption(result: Result) -> str:
     """How many islands there are, and what is proved of all of them."""
     if not can_draw(result):
-        return f"{WHY_NOT} Choose the ring, the moons or points of your own."
+        return WHY_NOT
     found, least = of(result)
     own = float(result.spec["weight_decay"])
     head = (
