@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from convexviz.core.solution import Scope
 from convexviz.experiments.result import Result
 from convexviz.figures import numbers
-from convexviz.figures.convergence import device, earlier, faint, series, set_up, time_axis
+from convexviz.figures.convergence import (
+    device,
+    earlier,
+    faint,
+    series,
+    set_up,
+    time_axis,
+    time_span,
+)
 from convexviz.figures.picture import Theme, canvas, note
 from convexviz.figures.race_axis import Axis, Series
+from convexviz.figures.race_words import Page, Spot, around
 from convexviz.figures.theme import label
 
 ROUNDING = 1e-6  # relative; descent runs in float32, so a smaller lead is no claim
@@ -169,50 +178,67 @@ def _draw_convex(figure: go.Figure, run: Race, axis: Axis, theme: Theme, first: 
 def _draw_words(
     figure: go.Figure, run: Race, axis: Axis, theme: Theme, span: tuple[float, float]
 ) -> None:
-    """Labels beside the lines, on paper, where the other solver's line is not."""
+    """Labels beside the lines, on paper, where neither a line nor other words are."""
     c, start, width = theme.roles, math.log10(span[0]), math.log10(span[1] / span[0])
-    on_paper = {"bgcolor": faint(c.paper, 0.75)}
-    y = axis.place(run.convex)
+    page, y = _page(run, axis, theme, span), axis.place(run.convex)
+
+    def write(words: str, colour: str, spots: list[Spot]) -> None:
+        spot = page.take(words, spots)
+        place = {"xanchor": spot.anchor, "xshift": spot.right, "yshift": spot.up}
+        paper = faint(c.paper, 0.75)
+        label(figure, (spot.x, spot.y), words, colour, bgcolor=paper, **place)
+
+    if run.below_bound:
+        page.take("the bound", [Spot(page.span[0], 0.0, 6, -11)])  # drawn with its line
+    floor = axis.low + 0.12 * (axis.high - axis.low)
     landed = int(np.argmax(y <= y[-1] + 0.1 * (axis.high - axis.low)))
     where = math.log10(float(run.seconds[landed]))
-    floor = axis.low + 0.12 * (axis.high - axis.low)
     near = run.below_bound or y[-1] < floor
-    side: dict[str, Any] = {"xshift": -14, "yshift": 12 if near else -12}
+    end, right, up = where, -14.0, 12.0 if near else -12.0
     if where - start < 0.5 * width:  # no room at the left: to the right of the last point
-        where = math.log10(float(run.seconds[-1]))
-        side = {"xanchor": "left", "xshift": 10, "yshift": 12 if y[-1] < floor else 0}
-    elif not near and abs(_lowest(run, axis, start + _BESIDE * width) - y[-1]) < 0.15 * axis.high:
-        side["yshift"] = -30  # on a narrow page the words of descent end there
-    label(figure, (where, float(y[-1])), "convex program", c.convex, **on_paper, **side)
+        end, right, up = math.log10(float(run.seconds[-1])), 10.0, 12.0 if y[-1] < floor else 0.0
+    first = Spot(end, float(y[-1]), right, up)
+    write("convex program", c.convex, around(where, float(y[-1]), theme.scale, first))
     if run.set_up > 0:
         where = math.log10(run.set_up)
         roomy = where - start > 0.35 * width
-        side = {"xshift": -10} if roomy else {"xanchor": "left", "xshift": 10}
+        up = 28.0 if y[0] < floor else -13.0  # clear of the axis, and of the words above
+        first = Spot(where, float(y[0]), -10.0 if roomy else 10.0, up)
         words = f"set-up {numbers.seconds(run.set_up)}"
-        up = 28 if y[0] < floor else -13  # clear of the axis, and of the words above
-        label(figure, (where, float(y[0])), words, c.convex, yshift=up, **on_paper, **side)
+        write(words, c.convex, around(where, float(y[0]), theme.scale, first))
     n = len(run.runs)
     words = "descent" + (f", {n} starts" if n > 1 else "")
-    where = start + _BESIDE * width
-    level = _lowest(run, axis, where)
-    beneath = level - _at(where, run.seconds, y)
-    up = -14
-    if run.seconds[0] <= 10**where and 0 < beneath < 0.2 * (axis.high - axis.low):
-        # The convex line is where the words would be: above the highest start's end instead.
-        where, up = start + width, 14
-        level = max(_at(where, t, axis.place(values)) for t, values in run.runs)
-    label(figure, (where, level), words, c.descent, yshift=up, **on_paper)
+    write(words, c.descent, _along(run, axis, theme.scale, (start, width)))
     if run.descent_wins:
         t, values = min(run.runs, key=lambda r: float(r[1].min()))
         at = int(np.argmin(values))
-        place = (math.log10(float(t[at])), float(axis.place(values[at : at + 1])[0]))
-        row = -32 if up < 0 else -14  # the words above may end there too
-        label(figure, place, "descent wins", c.descent, yshift=row, **on_paper)
+        x, low = math.log10(float(t[at])), float(axis.place(values[at : at + 1])[0])
+        spots = around(x, low, theme.scale, Spot(x, low, -8, -14 * theme.scale))
+        write("descent wins", c.descent, spots)
 
 
-def _lowest(run: Race, axis: Axis, where: float) -> float:
-    """The lowest start at that moment."""
-    return min(_at(where, t, axis.place(values)) for t, values in run.runs)
+def _page(run: Race, axis: Axis, theme: Theme, span: tuple[float, float]) -> Page:
+    """The lines that words must leave free."""
+    y = axis.place(run.convex)
+    lines = [(t, axis.place(values)) for t, values in run.runs]
+    lines += [(run.seconds, y)] * 2  # what is thick is hidden last
+    if run.set_up > span[0]:
+        lines.append((np.array([span[0], run.set_up]), y[[0, 0]]))
+    return Page(time_span(*span), (axis.low, axis.high), lines, theme)
+
+
+def _along(run: Race, axis: Axis, scale: float, across: tuple[float, float]) -> list[Spot]:
+    """Spots for the words of descent: under its lowest start, or above its highest."""
+    start, width = across
+    spots: list[Spot] = []
+    beyond: list[Spot] = []
+    for share in (_BESIDE, 0.6, 0.9, 0.45, 1.0):
+        where = start + share * width
+        levels = [_at(where, t, axis.place(values)) for t, values in run.runs]
+        for level, way in ((min(levels), -1), (max(levels), 1)):
+            spots += [Spot(where, level, -8, way * up * scale) for up in (14, 30)]
+            beyond.append(Spot(where, max(levels), 10, 14 * scale))  # where they have come down
+    return spots + beyond
 
 
 def _at(where: float, seconds: Series, values: Series) -> float:

@@ -107,8 +107,12 @@ def draw(result: Result, starts: Starts, theme: Theme) -> go.Figure:
         showline=False,
     )  # fmt: skip
     ticks = decades(np.log10(low), np.log10(top), 1)
+    if finite.min(initial=STUCK) <= FLOOR:  # what ends lower, or below the bound, is drawn there
+        first, *others = ticks["ticktext"]
+        ticks["ticktext"] = [f"≤{first}", *others]
+    dot = max(0.1, 0.03 * np.log10(top / low))  # decades: the first stands clear of the names
     return figure.update_xaxes(
-        type="log", range=[np.log10(low) - 0.1, np.log10(top)],
+        type="log", range=[np.log10(low) - dot, np.log10(top)],
         title="end of each start: relative gap to the bound", **ticks,
     )  # fmt: skip
 

@@ -181,6 +181,26 @@ function drawWeight(context, weight, x, y, side, roles) {
   if (weight >= 0) context.fillRect(x - 0.8 * roles.k, y - 3 * roles.k, 1.6 * roles.k, 6 * roles.k);
 }
 
+/** Every order of some things, the given one first. */
+const ordersOf = (things) => (things.length < 2 ? [things]
+  : things.flatMap((one, i) => ordersOf(things.filter((_, j) => j !== i)).map((rest) => [one, ...rest])));
+
+/** Row and left end of each word: in the first order where all stand clear of the stems from above. */
+function wordsInRows(marks, width, k) {
+  const rows = [...marks.keys()];
+  const tries = (rows.length < 5 ? ordersOf(rows) : [rows]).map((order) => order.map((own, row) => {
+    const {px, wide} = marks[own];
+    const sides = [px + 7 * k, px - 7 * k - wide];
+    if (px > width / 2) sides.reverse();
+    const lefts = sides.map((side) => Math.max(0, Math.min(width - wide, side)));
+    const stems = order.slice(0, row).map((other) => marks[other].px).filter((stem) => Math.abs(stem - px) > 7 * k);
+    const clear = lefts.find((left) => stems.every((stem) => stem < left - 3 || stem > left + wide + 3));
+    return {own, row, left: clear ?? lefts[0], met: clear === undefined};
+  }));
+  const best = tries.find((words) => words.every(({met}) => !met)) ?? tries[0];
+  return best.sort((a, b) => a.own - b.own);
+}
+
 /** Values on one axis, and the gaps between them, named. */
 function marksPanel(app, panel) {
   const canvas = makeCanvas(panel, {role: 'img'});
@@ -205,24 +225,18 @@ function marksPanel(app, panel) {
     }
     Object.assign(context, {strokeStyle: roles.ink2, lineWidth: 1});
     context.strokeRect(0, Math.round(axis) + 0.5, width, 0);
+    const type = {size: 0.8125 * roles.rem, weight: 600, base: 'middle', font: roles.font, halo: roles.paper};
+    context.font = `${type.weight} ${type.size}px ${type.font}`;
+    const places = wordsInRows(known.map(({value, words}) => ({px: x.to(value), wide: context.measureText(words).width})), width, roles.k);
     known.forEach(({value, words, role, dashed, hollow}, i) => {
-      const [px, y, colour] = [x.to(value), (i + 0.75) * 1.35 * roles.rem, colourOf(roles, role)];
+      const [px, y, colour] = [x.to(value), (places[i].row + 0.75) * 1.35 * roles.rem, colourOf(roles, role)];
       drawLine(context, [[px, y + 4], [px, axis]], {colour, width: 2.5 * roles.k, dash: dashed ? [5 * roles.k, 3 * roles.k] : []});
       context.beginPath();
       context.arc(px, axis, 4 * roles.k, 0, 7);
       Object.assign(context, {fillStyle: hollow ? roles.surface : colour, strokeStyle: colour, lineWidth: 2 * roles.k});
       context.fill();
       context.stroke();
-      const text = {fill: colour, size: 0.8125 * roles.rem, weight: 600, base: 'middle', font: roles.font, halo: roles.paper};
-      context.font = `${text.weight} ${text.size}px ${text.font}`;
-      const wide = context.measureText(words).width;
-      const sides = [px + 7 * roles.k, px - 7 * roles.k - wide];
-      if (px > width / 2) sides.reverse();
-      const places = sides.map((side) => Math.max(0, Math.min(width - wide, side)));
-      // The stems of the marks above run down beside this one: a word stands clear of them.
-      const stems = known.slice(0, i).map((other) => x.to(other.value)).filter((stem) => Math.abs(stem - px) > 7 * roles.k);
-      const clear = (place) => stems.every((stem) => stem < place - 3 || stem > place + wide + 3);
-      drawText(context, words, places.find(clear) ?? places[0], y, text);
+      drawText(context, words, places[i].left, y, {fill: colour, ...type});
     });
   };
   return {watch: () => [panel.spec.variable].filter(Boolean), draw};
