@@ -195,6 +195,6 @@ def _every_cone(content: bytes, shape: tuple[int, int]) -> DualNorm:
     limit = f"{MAX_CELLS:,} patterns in up to {MAX_RANK} dimensions"
     raise SpecError(
         f"arrangements='all' is exact for at most {limit}, and for {MAX_CONES:,} in more; these "
-        f"{shape[0]:,} rows of rank {space.rank} have up to {shown}: {cost}. Use arrangements="
-        "'adaptive', or 'sampled' (with method='exact', 'copositive' or 'gated'), or fewer rows"
+        f"{shape[0]:,} rows of rank {space.rank} have up to {shown}: {cost}. Use fewer "
+        "rows, or arrangements='adaptive', or 'sampled'"
     )

@@ -104,7 +104,10 @@ def norm_of(spec: Spec, X: Float[np.ndarray, "N d"]) -> DualNorm:
         return ChosenCones(X, patterns_for(spec, X))
     from convexviz.core.cone_norm import every_cone
 
-    return every_cone(X)
+    try:
+        return every_cone(X)
+    except SpecError as error:
+        raise SpecError(f"{error} (with method='exact', 'copositive' or 'gated')") from None
 
 
 def enumerated(X: Float[np.ndarray, "N d"]) -> DualNorm | None:
