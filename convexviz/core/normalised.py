@@ -18,7 +18,6 @@ from jaxtyping import Float
 
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.bounds import dual_value
-from convexviz.core.cones import unit_rows
 from convexviz.core.network import Network
 from convexviz.core.normalised_blocks import Block, Blocks
 from convexviz.core.program import AbstractConvexProgram
@@ -101,19 +100,16 @@ class NormalisedProgram(AbstractConvexProgram):
         return np.asarray(np.einsum("g,gpn->n", signs, self.outputs(variables)))
 
     def violation(self, variables: Array) -> float:
-        """How deep the worst unit row is outside its cone, relative to the group's largest product
-        with one, not to its length: what no row sees may be as long as it likes.
+        """How much of a group's output the ReLU itself would cut off or add, of its length: what no
+        row sees may be as long as it likes.
         """
         if self.gated:
             return 0.0
-        rows, _ = unit_rows(self.X)
-        kept = np.abs(self.X).max(axis=1) > 0
-        inside = np.where(self.arrangements.patterns[kept], 1.0, -1.0)
-        groups = variables[..., :-1]
-        depth = inside.T * np.einsum("nd,gpd->gpn", rows, groups)
-        lengths = np.abs(depth).max(axis=-1, initial=0.0)
-        worst = depth.min(axis=-1, initial=0.0) / np.where(lengths > 0, lengths, 1.0)
-        return float(-worst.min(initial=0.0))
+        inside = np.where(self.arrangements.patterns, 1.0, -1.0)
+        depth = inside.T * np.einsum("nd,gpd->gpn", self.X, variables[..., :-1])
+        lengths = np.linalg.norm(self.outputs(variables), axis=-1).reshape(depth.shape[:-1])
+        worst = np.linalg.norm(np.minimum(depth, 0.0), axis=-1)
+        return float((worst / np.where(lengths > 0, lengths, 1.0)).max(initial=0.0))
 
     def objective(self, variables: Array) -> float:
         if not np.isfinite(variables).all() or self.violation(variables) > TOLERANCE:
@@ -125,8 +121,10 @@ class NormalisedProgram(AbstractConvexProgram):
 
     def certify(self, variables: Array) -> Certificate:
         """The objective, and the dual bound from the residual at `variables`."""
+        if not np.isfinite(variables).all():
+            return Certificate(float("inf"), 0.0, self.scope)
         primal = self.objective(variables)
-        r = self.y - self.fit(np.nan_to_num(variables))
+        r = self.y - self.fit(variables)
         dual = dual_value(self.y, r, self.largest_correlation(r), self.weight_decay)
         return Certificate(primal, min(dual, primal), self.scope)
 
@@ -135,14 +133,11 @@ class NormalisedProgram(AbstractConvexProgram):
         largest = 0.0
         for i in range(len(self.arrangements)):
             block = self.block(i)
-            c = block.features.T @ r
-            size = float(np.linalg.norm(c))
-            if size <= largest:
-                continue
-            if self.gated:
-                largest = size
-                continue
-            largest = max(largest, block.largest(c), block.largest(-c))
+            longest = block.longest(r)
+            if longest > largest and self.gated:
+                largest = longest
+            elif longest > largest:
+                largest = max(largest, block.largest(r), block.largest(-r))
         return largest
 
     def to_network(self, variables: Array) -> Network:

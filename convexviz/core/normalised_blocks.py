@@ -12,9 +12,10 @@ from convexviz.core.cones import Cone, Projection, unit_rows
 from convexviz.core.types import Array
 
 _CONSTANT = 1e-10
-_NEAR = 1e-8  # of a unit row to a unit filter: on it
-RANK = 1e-9  # of the largest singular value of a pattern's features: smaller ones are null space
-FREE = 1e-7  # what a unit step in the null space costs where a point is looked for, never a bound
+_NEAR = 1e-12  # of a unit row to a unit filter: on it
+_EXACT = 1e-13  # of a unit row: less than this is nothing
+RANK = 1e-7  # of a pattern's rows: smaller singular values of its features have no exact direction
+FREE = 1e-5  # what a unit step in the null space costs where a point is looked for, never a bound
 _LEAST = 1e-10  # of the largest singular value: what is smaller is not stretched further
 
 
@@ -26,25 +27,29 @@ class Block:
 
     Attributes:
         features: `[U_i, 1/sqrt(n)]` of `C D_i X = U_i S_i V_i'`, (n, r+1).
-        lift: `[V_i / S_i, N_i / FREE]` (k, k), N_i a basis of what `C D_i X` does not see.
+        lift: `[V_i / S_i, N_i / FREE]` (k, k), N_i a basis of what `C D_i X` does not see, or so
+            little of that rounding turns it.
+        blurred: whether some of it is seen: a neuron may give that, so bounds allow all there is.
+        slack: what rounding of the features may cost a bound, relative.
     """
 
     def __init__(self, X: Float[np.ndarray, "n k"], pattern: Bool[np.ndarray, " n"]) -> None:
         n = len(X)
         masked = np.where(pattern[:, None], X, 0.0)
-        floor = n * np.finfo(float).eps * float(np.linalg.norm(masked))  # of centring
+        size, eps = float(np.linalg.norm(masked)), float(np.finfo(float).eps)
         masked = masked - masked.mean(axis=0)
         wide = n < masked.shape[1]  # else all of Vt is there anyway, and all of U would be (n, n)
         U, s, Vt = np.linalg.svd(masked, full_matrices=wide)
         V = Vt.T
-        rank = int((s > max(RANK * s.max(initial=0.0), floor)).sum())
-        self.rank = rank
+        rank = int((s > RANK * size).sum())
+        self.rank, self.blurred = rank, bool((s[rank:] > n * eps * size).any())
         self.features = np.hstack([U[:, :rank], np.full((n, 1), 1.0 / np.sqrt(n))])
         self._cost = FREE * (float(s[0]) if rank else 1.0)
         self.lift = np.hstack([V[:, :rank] / s[:rank], V[:, rank:] / self._cost])
         self.X, self.pattern = X, pattern
-        spread = float(s[0] / s[rank - 1]) if rank else 1.0
-        self._noise = 64 * np.finfo(float).eps * spread
+        spread = size / float(s[rank - 1]) if rank else 1.0
+        self.slack = 1e-12 + 8 * float(np.sqrt(n)) * eps * spread
+        self._noise = 64 * eps * spread
 
     @cached_property
     def cone(self) -> Cone:
@@ -53,12 +58,18 @@ class Block:
         return Cone(rows, np.where(self.pattern[kept], 1.0, -1.0))
 
     def walls(
-        self, K: Float[np.ndarray, "k d"]
-    ) -> tuple[Float[np.ndarray, "k r"], Float[np.ndarray, "k p"]]:
-        """Unit normals K of the weights' cone: along the features, and in the null space."""
+        self, K: Float[np.ndarray, "k d"], active: Bool[np.ndarray, " k"]
+    ) -> tuple[Float[np.ndarray, "k r"], Float[np.ndarray, "k p"], Bool[np.ndarray, " k"]]:
+        """Unit normals K of the weights' cone: along the features, and in the null space; and which
+        of them a bound may use. Rounding must not make a wall of one that a free step could pass.
+        """
         lifted = K @ self.lift
         free = lifted[:, self.rank :] * self._cost
-        return lifted[:, : self.rank], np.where(np.abs(free) > self._noise, free, 0.0)
+        if not self.blurred and not self.pattern.all():
+            free[active] = 0.0  # what the features do not see, no active row sees
+        free[np.abs(free) <= _EXACT] = 0.0
+        sure = ((free == 0.0) | (np.abs(free) > self._noise)).all(axis=1)
+        return lifted[:, : self.rank], free, sure
 
     def project(self, c: Float[np.ndarray, " r1"]) -> tuple[Array, float]:
         """A point of the cone near (q, a) as `lift` coordinates and a, and its length."""
@@ -72,28 +83,40 @@ class Block:
 
     def onto_walls(self, w: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
         """`w` moved by its rounding onto the rows that it is next to: coordinates of a null space
-        are long, and lose digits."""
+        are long, and lose digits. What is left there is moved first: no feature sees it."""
         rows, _ = unit_rows(self.X)
         near = rows[np.abs(rows @ w) <= _NEAR * np.linalg.norm(w)]
-        return w - np.linalg.pinv(near, rcond=1e-6) @ (near @ w) if len(near) else w
+        if not len(near):
+            return w
+        N = self.lift[:, self.rank :] * self._cost
+        free = near @ N
+        free[np.abs(free) <= max(self._noise, 1e-9)] = 0.0
+        w = w - N @ (np.linalg.pinv(free, rcond=1e-6) @ (near @ w))
+        return w - np.linalg.pinv(near, rcond=1e-6) @ (near @ w)
 
-    def largest(self, c: Float[np.ndarray, " r1"]) -> float:
-        """At least `c'u` for every unit `u = (q, a)` that a neuron of this pattern can have.
+    def longest(self, r: Float[np.ndarray, " n"]) -> float:
+        """At least `r'h` for every unit output h of the pattern's features, whatever the cone."""
+        whole = np.linalg.norm(r if self.blurred else self.features.T @ r)
+        return float(whole) * (1.0 + self.slack)
+
+    def largest(self, r: Float[np.ndarray, " n"]) -> float:
+        """At least `r'h` for every unit output h that a neuron of this pattern can have.
 
         Multipliers of the projection, changed until a step in the null space costs nothing.
         """
+        c = self.features.T @ r
         found, size = self._nearest(c), float(np.linalg.norm(c[:-1]))
-        if not len(found.rows):
-            return float(np.linalg.norm(c)) * (1.0 + 1e-12)
+        if self.blurred or not len(found.rows):
+            return self.longest(r)
         here = np.flatnonzero(np.abs(self.X).max(axis=1) > 0)[found.rows]
         K = np.where(self.pattern[here], 1.0, -1.0)[:, None] * unit_rows(self.X[here])[0]
-        seen, free = self.walls(K)
+        seen, free, sure = self.walls(K, self.pattern[here])
         lengths = np.linalg.norm(K @ self.lift, axis=1)
-        multipliers = balanced(free, found.multipliers / lengths)
+        multipliers = balanced(free, np.where(sure, found.multipliers / lengths, 0.0))
         whole = float(np.linalg.norm(c[:-1] + seen.T @ multipliers))
         terms = size + float(multipliers @ np.linalg.norm(seen, axis=1))
         whole += 4 * (self.rank + len(here)) * np.finfo(float).eps * terms
-        return float(np.hypot(min(whole, size), c[-1])) * (1.0 + 1e-12)
+        return float(np.hypot(min(whole, size), c[-1])) * (1.0 + self.slack)
 
     def _nearest(self, c: Float[np.ndarray, " r1"]) -> Projection:
         start = np.zeros(self.lift.shape[1])

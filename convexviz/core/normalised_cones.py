@@ -7,7 +7,7 @@ what `cone_norm` is where every pattern has the same features.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.optimize import linprog
 
 from convexviz.core.arrangements import Arrangements
@@ -36,7 +36,7 @@ class NormalisedCones:
         everyone = range(len(arrangements))
         self.width = self.blocks.X.shape[1] + 1
         self._ways = [None if gated else _way_in(self.blocks[i]) for i in everyone]
-        self._walls = [self._normals(i) for i in everyone]
+        self._walls, self._active = zip(*(self._normals(i) for i in everyone), strict=True)
         self._search = ConeSearch([self._lifted(i) for i in everyone], self.width)
         shadows = [self._shadow(i) for i in everyone]
         self._proof = ConeSearch([walls for walls, _ in shadows], self.width)
@@ -80,14 +80,17 @@ class NormalisedCones:
 
         What no feature sees is eliminated: any step in a null space costs nothing.
         """
+        blocks = [self.blocks[i] for i in range(len(self.blocks))]
         if self.gated or G.shape[1] > 1:
-            return self._proof.prove(self.forms(G), known)
-        largest = 0.0
-        for i in range(len(self.blocks)):
-            block = self.blocks[i]
-            c = block.features.T @ G[:, 0]
-            if np.linalg.norm(c) > largest:
-                largest = max(largest, block.largest(c), block.largest(-c))
+            found = self._proof.prove(self.forms(G), known)
+            value = found.value * (1.0 + max(float(block.slack) for block in blocks))
+            if any(block.blurred for block in blocks):
+                value = max(value, float(np.linalg.norm(G, 2)) * (1.0 + 1e-12))
+            return Proved(float(value), found.table)
+        r, largest = G[:, 0], 0.0
+        for block in blocks:
+            if block.longest(r) > largest:
+                largest = max(largest, block.largest(r), block.largest(-r))
         return Proved(largest, np.zeros((0, 4)))
 
     def weights(self, i: int, e: Float[np.ndarray, " k1"]) -> Float[np.ndarray, " d"]:
@@ -105,13 +108,19 @@ class NormalisedCones:
         far = float((-sides * (rows @ w) / (sides * (rows @ way))).max(initial=0.0))
         return w + max(far, 0.0) * (1.0 + 1e-9) * way
 
-    def _normals(self, i: int) -> Array:
-        """The inward unit normals of the weights' cone; none where the null space leads in."""
+    def _normals(self, i: int) -> tuple[Array, Bool[np.ndarray, " f"]]:
+        """The inward unit normals of the weights' cone, and which are of active rows; none where
+        the null space leads in."""
         if self.gated or self._ways[i] is not None:
-            return np.zeros((0, self.width - 1))
+            return np.zeros((0, self.width - 1)), np.zeros(0, dtype=bool)
         rows, kept = unit_rows(self.blocks.X)
         pattern = self.arrangements.patterns[kept, i]
-        return facet_rows(np.where(pattern, 1.0, -1.0)[:, None] * rows)
+        order = np.argsort(~pattern, kind="stable")  # of equal normals, that of an active row
+        K = np.where(pattern, 1.0, -1.0)[order, None] * rows[order]
+        facets = facet_rows(K)
+        if not len(facets):
+            return facets, np.zeros(0, dtype=bool)
+        return facets, pattern[order][(facets @ K.T).argmax(axis=1)]
 
     def _lifted(self, i: int) -> Array:
         """Cone i where a step in the null space costs a little: where neurons are looked for."""
@@ -123,8 +132,10 @@ class NormalisedCones:
         block = self.blocks[i]
         out = np.zeros((0, self.width))
         if not len(self._walls[i]):
-            return out, True
-        seen, whole = shadow(*block.walls(self._walls[i]))
+            return out, not block.blurred
+        seen, free, sure = block.walls(self._walls[i], self._active[i])
+        seen, whole = shadow(seen[sure], free[sure])
+        whole = whole and bool(sure.all()) and not block.blurred
         out = np.zeros((len(seen), self.width))
         out[:, : block.rank] = seen
         return out, whole

@@ -19,7 +19,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from convexviz.core.arrangements import Arrangements
-from convexviz.core.cones import unit_rows
 from convexviz.core.losses import Loss, loss_named
 from convexviz.core.network import Network
 from convexviz.core.normalised import TOLERANCE
@@ -103,18 +102,16 @@ class NormalisedNeurons(AbstractConvexProgram):
         return value if np.isfinite(value) else float("inf")
 
     def violation(self, variables: Float[np.ndarray, "m r"]) -> float:
-        """How deep the worst unit row is outside its neuron's cone, relative to the largest
-        product of the neuron with one: what no row sees may be as long as it likes.
+        """How much of a neuron's output the ReLU itself would cut off or add, of its length: what
+        no row sees may be as long as it likes.
         """
         owner, U, _ = self.parts(variables)
         if self.norm.gated or not len(owner):
             return 0.0
-        rows, kept = unit_rows(self.X)
-        inside = np.where(self.arrangements.patterns[kept][:, owner], 1.0, -1.0)
-        products = inside * (rows @ U[:, :-1].T)
-        lengths = np.abs(products).max(axis=0, initial=0.0)
-        depth = products.min(axis=0, initial=0.0)
-        return float(-(depth / np.where(lengths > 0, lengths, 1.0)).min(initial=0.0))
+        inside = np.where(self.arrangements.patterns[:, owner], 1.0, -1.0)
+        depth = np.linalg.norm(np.minimum(inside * (self.X @ U[:, :-1].T), 0.0), axis=0)
+        lengths = np.linalg.norm(self.hidden(variables), axis=0)
+        return float((depth / np.where(lengths > 0, lengths, 1.0)).max(initial=0.0))
 
     def certify(self, variables: Float[np.ndarray, "m r"]) -> Certificate:
         """The objective, and the dual value of its residual scaled to be feasible."""

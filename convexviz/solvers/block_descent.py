@@ -182,12 +182,9 @@ class _Point:
         before = len(self.near | {i for _, i in self.groups})
         for i in range(len(self.program.arrangements)):
             block = self.program.block(i)
-            c = block.features.T @ residual
-            if np.linalg.norm(c) <= _NEAR * self.beta:
-                continue
-            largest = float(np.linalg.norm(c))
-            if not self.program.gated:
-                largest = max(block.largest(c), block.largest(-c))
+            largest = block.longest(residual)
+            if largest > _NEAR * self.beta and not self.program.gated:
+                largest = max(block.largest(residual), block.largest(-residual))
             if largest > _NEAR * self.beta:
                 self.near.add(i)
         return len(self.near | {i for _, i in self.groups}) > before

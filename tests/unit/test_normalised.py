@@ -161,3 +161,67 @@ def test_scales_of_features_change_nothing() -> None:
             solution = BlockDescent(tolerance=1e-7).solve(program).require_optimal()
             found.append(solution.certificate.primal)
         np.testing.assert_allclose(found, found[0], rtol=2e-7)
+
+
+def one_neuron(X: np.ndarray, w: list[float]) -> np.ndarray:
+    """The unit output of one neuron, by NumPy."""
+    hidden = np.maximum(X @ np.array(w), 0.0)
+    hidden = hidden - hidden.mean()
+    return np.asarray(hidden / np.linalg.norm(hidden))
+
+
+def timestamps() -> tuple[np.ndarray, np.ndarray]:
+    """A feature that differs by 40 in 1.7e12: batch norm blows it up all the same."""
+    X = np.stack([1.7e12 + 40 * np.arange(6), RNG.standard_normal(6)], axis=1)
+    return X, one_neuron(X, [1.0, 0.0])
+
+
+def faint(seen: float, free: float) -> tuple[np.ndarray, np.ndarray]:
+    """A feature of size `seen`, and a step of 1 / `free` that lets it be."""
+    one, two = [1.0, 2.0, 1.5, 3.0], [1.0, 0.2, 2.0, 0.5]
+    rows = [[a, seen * b, 0.0] for a, b in zip(one, two, strict=True)]
+    X = np.array([*rows, [0.0, 1.0, free], [0.0, 0.0, 1.0]])
+    return X, one_neuron(X, [0.0, 1.0, -1.1 / free])
+
+
+ODD = {
+    "timestamps": timestamps(),
+    **{f"faint {a:g} {b:g}": faint(a, b) for a, b in ((1e-2, 1e-2), (1e-5, 1e-4), (1e-8, 1e-7))},
+    "nearly equal": (
+        np.array([[1.0, 0.0], [1.0, 1e-10], [-1.0, 0.5]]),
+        np.array([2.0, -1.0, -1.0]) / np.sqrt(6.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(ODD))
+def test_no_bound_is_above_a_network_that_is_there(name: str) -> None:
+    """One neuron gives the target but for its decay: 1/2 beta^2 + beta (1 - beta) = 0.255."""
+    data, target = ODD[name]
+    every = arrangements.enumerate_all(data)
+    program = NormalisedProgram(data, target, every, 0.3)
+    assert program.beta_max >= 1.0 - 1e-12
+    assert NormalisedCones(data, every, False).prove(target[:, None]).value >= 1.0 - 1e-12
+    assert NormalisedCones(data, every, False).prove(np.outer(target, [1, 0])).value >= 1 - 1e-12
+    assert BlockDescent().solve(program).certificate.dual <= 0.255 * (1 + 1e-9)
+
+
+def test_a_neuron_that_the_relu_would_cut_is_not_allowed() -> None:
+    """An inactive row with a long step is no measure of how deep another is outside."""
+    rows = [[1, 0, 0], [2, 1, 0], [1, 2, 0], [3, 0.5, 0], [1, -1, 0], [0, 0, 1]]
+    data, w = np.array(rows, dtype=float), np.array([-0.2, 1.0, -2e7])
+    on = data @ np.array([1.0, 0.1, -1.0]) > 0
+    single = arrangements.Arrangements(np.array([[1.0], [0.1], [-1.0]]), on[:, None], False)
+    program = NormalisedProgram(data, np.ones(6), single, 0.3)
+    variables = np.zeros((2, 1, 4))
+    variables[0, 0, :3] = w
+    assert program.violation(variables) > 0.1
+    assert program.certify(variables).primal == np.inf
+    variables[0, 0, 0] = np.inf
+    assert program.certify(variables).dual == 0.0
+
+
+def test_rows_taken_for_parallel_leave_the_patterns_incomplete() -> None:
+    data = np.array([[1.0, 0.0], [1.0, 3e-9], [1.0, -3e-9], [-1.0, 0.5]])
+    assert arrangements.joins_rows(data)
+    assert not arrangements.joins_rows(np.vstack([X, 3.0 * X[:2], -X[2:3], np.zeros((1, 2))]))

@@ -46,7 +46,8 @@ def patterns_for(spec: Spec, at: Setting) -> Arrangements:
         return arrangements.enumerate_all(rows)
     back = orthonormal(rows)  # patterns do not depend on the scales of features
     found = arrangements.enumerate_all(rows @ back)
-    return replace(found, gates=back @ found.gates)
+    complete = not arrangements.joins_rows(rows @ back)  # thin cells count in full after the ReLU
+    return replace(found, gates=back @ found.gates, complete=complete)
 
 
 def are_few(at: Setting) -> bool:
