@@ -84,7 +84,7 @@ class NormalisedProgram(AbstractConvexProgram):
         """The weights of (coordinates, a) of block i."""
         assert self.blocks is not None
         w = self.blocks[i].lifted(e)
-        return np.asarray(self.blocks.back @ (w if self.gated else self.blocks[i].onto_walls(w)))
+        return np.asarray(self.blocks.back @ (w if self.gated else self.blocks[i].onto_walls(w, e)))
 
     def outputs(self, variables: Array) -> Float[np.ndarray, "g P n"]:
         """`C D_i X w_i` and `1/sqrt(n) a_i` together, for every group."""

@@ -12,7 +12,8 @@ from convexviz.core.cones import Cone, Projection, unit_rows
 from convexviz.core.types import Array
 
 _CONSTANT = 1e-10
-_NEAR = 1e-12  # of a unit row to a unit filter: on it
+_NEAR = 1e-8  # of a unit row to a filter, of the length of what that gives: on it
+_ROUNDING = 1e-12  # the same, of the filter's own length
 _EXACT = 1e-13  # of a unit row: less than this is nothing
 RANK = 1e-7  # of a pattern's rows: smaller singular values of its features have no exact direction
 FREE = 1e-5  # what a unit step in the null space costs where a point is looked for, never a bound
@@ -81,11 +82,14 @@ class Block:
         there = np.linalg.norm(e[: self.rank]) > _CONSTANT * np.linalg.norm(e)
         return self.lift @ (e[:-1] if there else np.zeros(len(e) - 1))
 
-    def onto_walls(self, w: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
-        """`w` moved by its rounding onto the rows that it is next to: coordinates of a null space
-        are long, and lose digits. What is left there is moved first: no feature sees it."""
+    def onto_walls(
+        self, w: Float[np.ndarray, " k"], e: Float[np.ndarray, " k1"]
+    ) -> Float[np.ndarray, " k"]:
+        """`w`, lifted from e, moved by its rounding onto the rows that it is next to: coordinates
+        of a null space are long, and lose digits. There it is moved first: no feature sees it."""
         rows, _ = unit_rows(self.X)
-        near = rows[np.abs(rows @ w) <= _NEAR * np.linalg.norm(w)]
+        size = float(np.linalg.norm(np.append(e[: self.rank], e[-1])))
+        near = rows[np.abs(rows @ w) <= max(_ROUNDING * np.linalg.norm(w), _NEAR * size)]
         if not len(near):
             return w
         N = self.lift[:, self.rank :] * self._cost

@@ -96,7 +96,7 @@ class NormalisedCones:
     def weights(self, i: int, e: Float[np.ndarray, " k1"]) -> Float[np.ndarray, " d"]:
         """The weights of (coordinates, a) of block i."""
         w = self._moved_in(i, self.blocks[i].lifted(e))
-        return np.asarray(self.blocks.back @ (w if self.gated else self.blocks[i].onto_walls(w)))
+        return np.asarray(self.blocks.back @ (w if self.gated else self.blocks[i].onto_walls(w, e)))
 
     def _moved_in(self, i: int, w: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
         """`w` moved into cone i along its null space, where that leads there from everywhere."""
