@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convexviz.architectures.base import params
+from convexviz.architectures.wgan.spec import Spec
 from convexviz.core.types import Array
 from convexviz.datasets import portraits
 from convexviz.datasets.npz import read_npz
@@ -92,6 +94,12 @@ def game() -> dict[str, Any]:
         "n_latents": LATENTS,
         "weight_decay": beta,
     }
+
+
+def players() -> dict[str, Any]:
+    """The fields that tell this game from another: who plays, on which data."""
+    asked = {field.name: field.default for field in params(Spec).values()} | game()
+    return {name: asked[name] for name in ("dataset", "discriminator", "generator", "penalty")}
 
 
 def closed_form() -> Result:

@@ -21,7 +21,6 @@ from convexviz.datasets import likeness, london, portraits
 from convexviz.datasets.portraits import Portraits
 from convexviz.datasets.warped import Warp
 from convexviz.errors import DataError
-from convexviz.experiments import faces
 from convexviz.solvers import procogan
 
 MOST = 100  # directions kept
@@ -31,7 +30,6 @@ STEP = 1 / 32  # latents are multiples of it
 SIDES = (4, 8, 16, 32, 64)
 STRIP = 2
 ENOUGH = 20  # held out, to speak of their distribution
-PEOPLE = 102  # of the London set
 SHARPNESS = ("sharpness_at", "sharpness", "sharpness_plain")
 
 Array = NDArray[np.float64]
@@ -55,6 +53,7 @@ class Gallery:
             None where they do not ship.
         stages: (words, (h, w, channels) uint8) of the progressive generator; none for tiny images.
         note: what its stages prove, or what was measured, in a sentence or two.
+        trouble: why the copy of the set on this machine is not shown; may quote file names.
         warp: how texture and shape make a picture; None where the sum is the picture.
     """
 
@@ -73,6 +72,7 @@ class Gallery:
     note: str
     which: NDArray[np.intp] | None = None
     warp: Warp | None = None
+    trouble: str = ""
 
     @property
     def opening(self) -> float:
@@ -176,27 +176,32 @@ def _with_own(shown: Gallery) -> Gallery:
     """The portraits with their images, where a copy of the set lies on this machine.
 
     Distances are measured anew, to the people that it learned from, so that picture and number
-    belong together.
+    belong together. Who these are goes by the names of the files.
     """
     try:
         own = london.here()
-    except DataError as error:
-        return replace(shown, note=f"{shown.note} Your copy of the set: {error}.")
+    except (DataError, OSError) as error:
+        words = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
+        return replace(shown, trouble=f"The copy on this server: {london.without_place(words)}.")
     if own is None:
         return shown
     rows, people = own
-    names = [f"{person:03d}" for person in people]
-    learned = ~faces.held_out(names) if len(set(names)) == PEOPLE else np.ones(len(rows), bool)
+    learned = np.isin(people, london.LEARNED)
+    if not learned.any():
+        words = "The copy on this server: none of its pictures has the name of one learned from."
+        return replace(shown, trouble=words)
     real = rows[learned] - shown.mean.ravel() / 255
     k = len(shown.directions)
     V = shown.directions.reshape(k, -1) * (shown.scale[:, None] / 255)
     table = likeness.nearest_table((V, shown.squares), real, shown.latents, count_real=shown.n)
     note = (
-        f"{shown.note} Of your copy of the set {int(learned.sum())} pictures are what it learned "
-        "from, each found on the mean face; the nearest is shown and measured."
+        f"{shown.note} Of the copy on this server {int(learned.sum())} pictures are by their names "
+        "those it learned from, each found on the mean face; the nearest is shown and measured."
     )
-    nearest = likeness.hundredths(table[0])
-    return replace(shown, real=real, which=table[1], nearest=nearest, note=note)
+    nearest, which = likeness.hundredths(table[0]), table[1]
+    gone = london.left_out(len(rows))
+    trouble = f"Left out: {gone} unreadable, too narrow or without a face." if gone else ""
+    return replace(shown, real=real, which=which, nearest=nearest, note=note, trouble=trouble)
 
 
 def _shipped(found: Portraits) -> Gallery:
@@ -204,7 +209,7 @@ def _shipped(found: Portraits) -> Gallery:
     stored = portraits.stored_faces()
     kept, checks = stored["stage_kept"], stored["stage_f_over_beta"]
     pictures = [
-        (_words(side, int(kept[i])), stored[f"stage_{side}"][face])
+        (f"{side}×{side}, {int(kept[i])}", stored[f"stage_{side}"][face])
         for face in range(STRIP)
         for i, side in enumerate(SIDES)
     ]
@@ -258,10 +263,6 @@ def _of_file(
     )
 
 
-def _words(side: int, kept: int) -> str:
-    return f"{side}×{side}, {kept}"
-
-
 def _checked(checks: Array) -> str:
     worst = float(np.abs(checks - 1).max())
     return (
@@ -289,7 +290,7 @@ def _progressive(images: Array, kept: int) -> tuple[tuple[tuple[str, NDArray[np.
     made = trained.sample(Z)
     pictures = [
         (
-            _words(stage.resolution, stage.kept),
+            f"{stage.resolution}×{stage.resolution}, {stage.kept}",
             np.round(255 * made[i][face].clip(0, 1)).astype(np.uint8),
         )
         for face in range(STRIP)

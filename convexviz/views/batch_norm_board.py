@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ class Known:
         result: at the cut that is asked for.
         whole: keeps every direction, or None.
         cuts: the solved ones, at the weight decay of the slider; `raced` at that of the race.
+        weight_decay: of the slider.
+        others: cuts that are solved at other weight decays only.
         baselines: as `experiments.baselines` names them.
         curve: more cuts at one weight decay, `curve_*` as stored beside a result, or nothing.
     """
@@ -46,6 +48,13 @@ class Known:
     race: Race | None
     baselines: Mapping[str, Any]
     curve: Mapping[str, Any]
+    weight_decay: float
+    others: Set[int] = frozenset()
+
+    def missing(self, k: int) -> str:
+        """What is said of a cut that has no proof to show."""
+        where = f"at this weight decay, {self.weight_decay:.3g}" if k in self.others else "yet"
+        return f"k = {k} is not solved {where}"
 
 
 def panels(known: Known) -> list[AbstractPanel]:
@@ -59,7 +68,7 @@ def panels(known: Known) -> list[AbstractPanel]:
     ]
     if known.race is not None:
         found += descent.panels(known.race, known.raced, known.baselines)
-    return [*found, *_decay(known.decays), _certificate(result, cuts), *_question(known)]
+    return [*found, *_decay(known.decays), _certificate(known), *_question(known)]
 
 
 def _spectrum(result: Result) -> Spectrum:
@@ -88,7 +97,7 @@ def _sentence(known: Known) -> Say:
         if k > 1:
             blown = f"{sizes[0] / sizes[k - 1]:.3g}"
             words += f"The smallest is blown up **{blown}** times against the largest. "
-        words += _solved(solved[k]) if k in solved else f"k = {k} is not solved yet."
+        words += _solved(known, solved[k]) if k in solved else f"{known.missing(k)}."
         if k == len(sizes):
             words += _formula(result, solved.get(k))
         texts.append(words)
@@ -108,8 +117,9 @@ def _sentence(known: Known) -> Say:
     return Say(slot=Slot(id="say"), texts=tuple(texts), variable=K, at=at)
 
 
-def _solved(cut: Cut) -> str:
-    neurons = f"**{numbers.count(cut.n_neurons)}** neurons"
+def _solved(known: Known, cut: Cut) -> str:
+    where = cut.elsewhere(known.weight_decay)
+    neurons = f"**{numbers.count(cut.n_neurons)}** neurons{where}"
     if cut.proved:
         return f"The optimum has {neurons}."
     gap = numbers.gap(cut.certificate.relative_gap)
@@ -166,24 +176,25 @@ def _decay(decays: Sequence[float]) -> list[AbstractPanel]:
     ]
 
 
-def _certificate(result: Result, cuts: Sequence[Cut]) -> Certificates:
+def _certificate(known: Known) -> Certificates:
     """One card a k; a k that is not solved proves nothing."""
-    solved = {cut.k: cut for cut in cuts}
-    every = range(1, rank(result) + 1)
-    states = [_card(solved.get(k), k) for k in every]
+    solved = {cut.k: cut for cut in known.cuts}
+    every = range(1, rank(known.result) + 1)
+    states = [_card(known, solved.get(k), k) for k in every]
     slot = Slot(id="certificate", area="side")
     at = tuple(float(k) for k in every)
     return Certificates(slot=slot, states=tuple(states), variable=K, at=at)
 
 
-def _card(cut: Cut | None, k: int) -> Mapping[str, Any]:
+def _card(known: Known, cut: Cut | None, k: int) -> Mapping[str, Any]:
     if cut is None:
-        return {"missing": f"k = {k} is not solved yet: let go of the line, then press Solve."}
+        way = "" if k in known.others else ": let go of the line, then press Solve"
+        return {"missing": f"{known.missing(k)}{way}."}
     fields = certificate.fields(
         cut.certificate,
         tolerance=cut.tolerance,
         n_patterns=cut.n_patterns,
-        foot=f"Solved in {numbers.seconds(cut.seconds)}, CPU.",
+        foot=f"Solved in {numbers.seconds(cut.seconds)}, CPU.{cut.elsewhere(known.weight_decay)}",
     )
     return {**fields, "n_neurons": cut.n_neurons}
 

@@ -16,6 +16,9 @@ from convexviz.experiments import path, precomputed
 from convexviz.experiments.result import Result
 from convexviz.views import library
 
+NEAR = 1.08  # a weight decay within this factor counts as the one asked; stored ladders differ so
+SAME = 1.005  # within this one its digits need not be said
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -45,6 +48,11 @@ class Cut:
     def proved(self) -> bool:
         """Whether it may be called the optimum."""
         return self.certificate.relative_gap <= self.tolerance
+
+    def elsewhere(self, weight_decay: float) -> str:
+        """Words that name its weight decay where it is not quite the one asked, else nothing."""
+        same = _apart(self.weight_decay, weight_decay) <= SAME
+        return "" if same else f" (at β = {self.weight_decay:.3g})"
 
 
 def rank(result: Result) -> int:
@@ -97,7 +105,7 @@ def _families(
 
 
 def cuts(results: Mapping[int, Result], weight_decay: float) -> Sequence[Cut]:
-    """Each known cut at the weight decay nearest to the one asked, smallest cut first."""
+    """Each known cut that is solved within a few per cent of the weight decay, smallest first."""
     name = "/".join(f"{k}:{_name(each)}" for k, each in sorted(results.items()))
     return _cuts(f"{name}@{weight_decay:g}", results, weight_decay)
 
@@ -112,14 +120,24 @@ def _cuts(
     _results: Mapping[int, Result],
     weight_decay: float,
 ) -> Sequence[Cut]:
-    return [_cut(k, _results[k], weight_decay) for k in sorted(_results)]
+    found = (_cut(k, _results[k], weight_decay) for k in sorted(_results))
+    return [cut for cut in found if cut is not None]
 
 
-def _cut(k: int, result: Result, weight_decay: float) -> Cut:
-    decays = result.arrays.get("path_weight_decay")
-    index = 0
-    if decays is not None:
-        index = int(np.argmin(np.abs(np.log(decays) - np.log(weight_decay))))
+def _apart(one: float, other: float) -> float:
+    """The factor, from 1 on, between two weight decays."""
+    if one == other:
+        return 1.0
+    return max(one, other) / min(one, other) if min(one, other) > 0 else np.inf
+
+
+def _cut(k: int, result: Result, weight_decay: float) -> Cut | None:
+    """At the nearest of its weight decays; None where that is another one."""
+    decays = result.arrays.get("path_weight_decay", [result.spec["weight_decay"]])
+    apart = [_apart(float(decay), weight_decay) for decay in decays]
+    index = int(np.argmin(apart))
+    if apart[index] > NEAR:
+        return None
     here = path.at(result, index)
     scalars: Mapping[str, Any] = here.scalars
     train, test = (_quality(here, part) for part in ("train", "test"))

@@ -18,14 +18,14 @@ from convexviz.views.board_small import Player, Say
 
 RECORD = "record"
 SHARES = (0.0, 1.05)
-NEAR = 0.06  # lines as near as that share one label
+NEAR = 0.06  # shares as near as that have one label
 
 
 def panels(race: Race, cuts: Sequence[Cut], plain: Mapping[str, Any]) -> list[AbstractPanel]:
     """Two curves with one cursor, what they say, and the player that moves it.
 
-    The last of `cuts` keeps every direction, all at the weight decay of the race; `plain` are the
-    baselines.
+    The last of `cuts` keeps every direction, all about at the weight decay of the race; `plain` are
+    the baselines.
     """
     whole = cuts[-1]
     player = Player(
@@ -88,7 +88,8 @@ def _turns(
     if best is not None:
         words = f"cut at k = {best.k}"
         references.append({"y": best.test, "words": words, "role": "convex"})
-    if len(references) == 2 and abs(references[0]["y"] - references[1]["y"]) < NEAR:
+    apart = abs(references[0]["y"] - references[-1]["y"]) if len(references) == 2 else np.inf
+    if race.classes and apart < NEAR:
         words = " and ".join(str(line["words"]) for line in reversed(references))
         near = {**references[1], "words": "", "shares": True}
         references = [{**references[0], "words": words}, near]
@@ -144,7 +145,9 @@ def _best_cut(race: Race, whole: Cut, cuts: Sequence[Cut]) -> Cut | None:
 def _cut_too(race: Race, whole: Cut, cuts: Sequence[Cut]) -> str:
     """How the best cut fares, in words."""
     best = None if race.tested is None else _best_cut(race, whole, cuts)
-    return "" if best is None else f" Cut at k = {best.k}: {_tested(race, best.test)}."
+    if best is None:
+        return ""
+    return f" Cut at k = {best.k}{best.elsewhere(race.weight_decay)}: {_tested(race, best.test)}."
 
 
 def _starts(race: Race, y: NDArray[np.float64]) -> tuple[Series, ...]:

@@ -123,7 +123,9 @@ def _along(frame: Frame, series: Series) -> tuple[Array, Array]:
 def _beside(frame: Frame, series: Series, share: float, up: bool) -> Box:
     y = np.asarray(series.y, dtype=float)
     i = max(0, min(len(y) - 1, round(share * (len(y) - 1))))
-    x0, y0 = (float(v) for v in frame.to(series.x[i], y[i]))
+    finite = y[np.isfinite(y)]
+    value = y[i] if np.isfinite(y[i]) else (finite[-1] if len(finite) else 0.0)  # as it is drawn
+    x0, y0 = (float(v) for v in frame.to(series.x[i], value))
     wide, base = LETTER * len(series.words), y0 + (ABOVE if up else BELOW)
     left = min(WIDTH, x0) if share < 0.3 else min(WIDTH, x0) - wide
     return left, base - LINE + 3.0, left + wide, base + 3.0
@@ -147,6 +149,8 @@ def _best(
 
 def _cost(box: Box, ink: Sequence[tuple[Array, Array]], taken: Sequence[Box]) -> float:
     left, top, right, bottom = box
+    if not np.isfinite(box).all():
+        return float("inf")
     if left < -1.0 or right > WIDTH + 1.0 or top < -10.0 or bottom > HEIGHT:
         return float("inf")
     if any(_overlap(box, other) for other in taken):

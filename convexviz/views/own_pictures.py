@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -13,13 +13,12 @@ from convexviz.datasets import albums
 from convexviz.datasets.portraits import Portraits
 from convexviz.errors import ConvexvizError
 from convexviz.views.format import literal
-from convexviz.views.memory import LastFew
 
 LARGEST_MB = 16
-_KEPT = 2000  # decoded pictures, 19 kB each
 TOLD = 5  # of the files that were skipped, as many are named
 
-Read = NDArray[np.float64] | str
+Read = NDArray[np.uint8] | str
+T = TypeVar("T")
 
 
 def held(name: str) -> Portraits | None:
@@ -29,8 +28,8 @@ def held(name: str) -> Portraits | None:
 
 
 def forget(name: str) -> None:
-    """Let go of the pictures; the files stay with the visitor."""
-    st.session_state.pop(_key(name), None)
+    """Let go of the pictures and of all that was made of them; the files stay with the visitor."""
+    _drop(name)
     st.session_state[f"{name}.hero.pictures.version"] = _version(name) + 1
 
 
@@ -47,7 +46,7 @@ def chooser(name: str) -> None:
         "and are never stored.",
     )
     if not files:
-        st.session_state.pop(_key(name), None)
+        _drop(name)
         return
     align = st.toggle(
         "Align them by shifting", value=True, key=f"{name}.own.align",
@@ -56,9 +55,9 @@ def chooser(name: str) -> None:
     pictures, refused = _read_all(name, files[: albums.MOST])
     _tell(len(files), pictures, refused)
     try:
-        found = _album(tuple(file.file_id for file in files), align, pictures)
+        found = _album(name, tuple(file.file_id for file in files), align, pictures)
     except ConvexvizError as error:
-        st.session_state.pop(_key(name), None)
+        _drop(name, ("", ".album", ".made"))
         st.error(literal(str(error)))
         return
     before = held(name)
@@ -67,8 +66,25 @@ def chooser(name: str) -> None:
         st.rerun()  # what stands above speaks of other data
 
 
+def kept(name: str, pictures: Portraits, make: Callable[[], T]) -> T:
+    """What `make` makes of these pictures: made once, kept in the session as long as they are."""
+    return _once(f"{_key(name)}.made", pictures.digest, make)
+
+
+def _once(key: str, of: object, make: Callable[[], T]) -> T:
+    found: tuple[object, T] | None = st.session_state.get(key)
+    if found is None or found[0] != of:
+        found = st.session_state[key] = (of, make())
+    return found[1]
+
+
 def _key(name: str) -> str:
     return f"{name}.hero.pictures"
+
+
+def _drop(name: str, parts: tuple[str, ...] = ("", ".read", ".album", ".made")) -> None:
+    for part in parts:
+        st.session_state.pop(f"{_key(name)}{part}", None)
 
 
 def _version(name: str) -> int:
@@ -84,7 +100,8 @@ def _read_all(name: str, files: list[Any]) -> tuple[list[NDArray[np.float64]], l
     bar = st.progress(0.0, text="Reading") if todo else None
     for i, file in enumerate(todo):
         try:
-            known[file.file_id] = _thumbnail(file.getvalue(), file.name)
+            picture = albums.thumbnail(file.getvalue(), file.name)
+            known[file.file_id] = np.round(255 * picture).astype(np.uint8)
         except ConvexvizError as error:
             known[file.file_id] = str(error)
         if bar is not None:
@@ -95,27 +112,8 @@ def _read_all(name: str, files: list[Any]) -> tuple[list[NDArray[np.float64]], l
     for gone in set(known) - here:
         del known[gone]
     found = [known[file.file_id] for file in files]
-    pictures = [one for one in found if not isinstance(one, str)]
+    pictures = [np.asarray(one / 255.0) for one in found if not isinstance(one, str)]
     return pictures, [one for one in found if isinstance(one, str)]
-
-
-def _thumbnail(data: bytes, name: str) -> NDArray[np.float64]:
-    """One picture, decoded once: who reloads the page and chooses the folder again need not wait.
-
-    Raises:
-        ConvexvizError: it is refused, in one line that begins with its name.
-    """
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-    known = _memory()
-    if (found := known.get(digest)) is None:
-        found = np.round(255 * albums.thumbnail(data, name)).astype(np.uint8)
-        known.put(digest, found)
-    return np.asarray(found / 255.0)
-
-
-@st.cache_resource(show_spinner=False)
-def _memory() -> LastFew[NDArray[np.uint8]]:
-    return LastFew(_KEPT)
 
 
 def _tell(count: int, pictures: list[NDArray[np.float64]], refused: list[str]) -> None:
@@ -127,10 +125,11 @@ def _tell(count: int, pictures: list[NDArray[np.float64]], refused: list[str]) -
         st.warning(f"{len(refused)} skipped:\n\n" + "\n\n".join(map(literal, refused[:TOLD])))
 
 
-@st.cache_resource(show_spinner="Learning the directions…", max_entries=4)
 def _album(
-    files: tuple[str, ...],  # noqa: ARG001 - the cache goes by them
-    align: bool,
-    _pictures: list[NDArray[np.float64]],
+    name: str, files: tuple[str, ...], align: bool, pictures: list[NDArray[np.float64]]
 ) -> Portraits:
-    return albums.album(_pictures, align=align)
+    def learn() -> Portraits:
+        with st.spinner("Learning the directions…"):
+            return albums.album(pictures, align=align)
+
+    return _once(f"{_key(name)}.album", (files, align), learn)

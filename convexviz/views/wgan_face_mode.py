@@ -14,12 +14,13 @@ import streamlit as st
 
 from convexviz.architectures.base import params
 from convexviz.architectures.wgan.spec import IMAGES, Spec
-from convexviz.datasets import portraits
+from convexviz.datasets import london, portraits
 from convexviz.datasets.portraits import Portraits
 from convexviz.experiments import gallery as galleries
 from convexviz.experiments.gallery import EACH, Gallery
 from convexviz.solvers.procogan import whitened
-from convexviz.views import board, wgan_faces
+from convexviz.views import board, own_pictures, wgan_faces
+from convexviz.views.format import literal
 from convexviz.views.wgan_board import BETA, Options
 from convexviz.views.wgan_faces import DRAW, ENDS, SHARE
 
@@ -76,22 +77,17 @@ def is_on(name: str) -> bool:
 def gallery_of(name: str, own: Portraits | None) -> Gallery:
     """The gallery of a data set, or of the visitor's pictures."""
     if own is not None:
-        return _own_gallery(own.digest, own)
+        return own_pictures.kept("wgan", own, lambda: galleries.of(OWN, own))
     with st.spinner("Looking for the faces in your pictures"):  # seen only where it takes a while
-        return _gallery(name)
+        return _gallery(name, london.listing() if name == "faces" else "")
 
 
-@st.cache_resource(show_spinner=False)
-def _gallery(name: str) -> Gallery:
-    return galleries.of(name, portraits.OF[name]())
-
-
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _own_gallery(
-    digest: str,  # noqa: ARG001 - the cache goes by it
-    _own: Portraits,
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _gallery(
+    name: str,
+    listing: str,  # noqa: ARG001 - the cache goes by it: a copy of the set may come or change
 ) -> Gallery:
-    return galleries.of(OWN, _own)
+    return galleries.of(name, portraits.OF[name]())
 
 
 def beta_of(gallery: Gallery) -> float:
@@ -158,7 +154,8 @@ def show(gallery: Gallery, data: str, options: Options, key: str) -> None:
     pairs = [gallery.closest(beta, values[DRAW], tile) for tile in values[ENDS]]
     nearest = [pair for pair in pairs if pair is not None]
     board.board(wgan_faces.panels(gallery, options, nearest), values, key=key)
-    st.caption(f"{CREDITS[gallery.name]} {gallery.note}")
+    words = f"{CREDITS[gallery.name]} {gallery.note} {literal(gallery.trouble)}"
+    st.caption(words.strip())
 
 
 def arrays(own: Portraits, seed: int) -> dict[str, Any]:

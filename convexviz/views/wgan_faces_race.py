@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from convexviz.core.types import Array
 from convexviz.experiments import faces_race
 from convexviz.experiments.faces_race import Reached
 from convexviz.experiments.result import Result
@@ -18,8 +19,8 @@ MOST = 1e3  # of beta: F beyond is not drawn
 
 
 def show(result: Result, key: str) -> bool:
-    """Draw the runs that ship with a result's data; False where none do."""
-    if result.spec["dataset"] != "faces":
+    """Draw the runs that ship with a result's game; False where none do."""
+    if any(result.spec[name] != value for name, value in faces_race.players().items()):
         return False
     board.board(race_panels(), {}, key=key)
     return True
@@ -29,6 +30,8 @@ def race_panels() -> list[AbstractPanel]:
     """What each setting proved, what its critic still won, and both in words."""
     found, spent = faces_race.stored()
     last = float(max(one.records["seconds"][-1] for one in found))
+    came = sum(_least(one) <= 1 + faces_race.GOAL for one in found)
+    end = f"{came or 'none'} {'comes' if came < 2 else 'come'} to 1"
     return [
         Curves(
             slot=Slot(id="race", title="What is proved of the optimum", columns=6),
@@ -49,7 +52,7 @@ def race_panels() -> list[AbstractPanel]:
             y_log=True,
             x_label="CPU seconds; a line a setting",
             height=13,
-            alt="F over beta of each setting against seconds: none comes to 1",
+            alt=f"F over beta of each setting against seconds: {end}",
         ),
         Say(slot=Slot(id="race-say"), texts=(_said(found, spent, last),)),
     ]
@@ -67,9 +70,18 @@ def _proved(one: Reached) -> list[Series]:
     ]  # fmt: skip
 
 
+def _over(one: Reached) -> Array:
+    """What the best critic wins, of what it is allowed; not finite once it diverged."""
+    return np.asarray(1.0 + one.records["violation"] / one.beta)
+
+
+def _least(one: Reached) -> float:
+    won = _over(one)
+    return float(np.min(won[np.isfinite(won)], initial=np.inf))
+
+
 def _won(one: Reached) -> Series:
-    """What the best critic wins, of what it is allowed."""
-    won = 1.0 + one.records["violation"] / one.beta
+    won = _over(one)
     y = np.where(won <= MOST, won, np.nan)
     return Series(x=one.records["seconds"], y=y, role="descent", width=2, quiet=True)
 
@@ -78,14 +90,16 @@ def _said(found: tuple[Reached, ...], spent: float, last: float) -> str:
     """Every setting's end, in a table."""
     certified = [one.name for one in found if one.is_certified]
     words = f"reached by {', '.join(certified)}" if certified else "not reached"
-    least = min(one.last[1] for one in found if np.isfinite(one.last[1]))
+    least = min((one.last[1] for one in found if np.isfinite(one.last[1])), default=np.nan)
+    at_least = f", {least:.1f} at the least" if np.isfinite(least) else ""
+    settings = f"{len(found)} settings" if len(found) > 1 else "One setting"
     best = min((one.interval for one in found), key=lambda ends: ends[1] - ends[0])
     ends = "; ".join(f"{one.name} {_end(one)}" for one in found)
     return (
-        f"Eight settings of descent–ascent with {faces_race.KEPT} directions to keep, "
+        f"{settings} of descent–ascent with {faces_race.KEPT} directions to keep, "
         f"{last:.0f} CPU seconds each. A proof to one percent: **{words}**; the narrowest is "
         f"**{best[0]:.2f}** to **{best[1]:.2f}** of the optimum. The closed form took "
-        f"{numbers.seconds(spent)}. F over β in the end, {least:.1f} at the least: {ends}."
+        f"{numbers.seconds(spent)}. F over β in the end{at_least}: {ends}."
     )
 
 

@@ -69,3 +69,16 @@ def test_a_range_holds_bands_and_lines_and_leaves_out_what_is_not_finite() -> No
     low, high = span([rises], [{"y": 2.5}])
     assert np.allclose((low, high), (0.5 - 0.12, 2.5 + 0.12))
     assert span([], []) == (-0.06, 1.06)
+
+
+def test_words_at_a_point_that_is_not_known_stand_where_the_curve_ends() -> None:
+    """As it is drawn: the panel puts them at the last point that is known."""
+    half = np.where(X < 6, 0.9, np.nan)
+    (found,), _ = placed([Series(x=X, y=half, words="seen", at=0.98)], [], FRAME)
+    place = board_labels._beside(FRAME, found, found.at, found.up)
+    assert np.isfinite(place).all()
+    wall = [Series(x=X, y=np.full(11, y)) for y in np.linspace(0.6, 0.98, 30)]
+    (crowded, *_), _ = placed([Series(x=X, y=half, words="seen"), *wall], [], FRAME)
+    assert (crowded.words, crowded.said) == ("", "seen")
+    _, (line,) = placed([], [{"y": np.nan, "words": "best", "role": "ink"}], FRAME)
+    assert line["words"] == ""

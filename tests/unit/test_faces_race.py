@@ -5,6 +5,8 @@ import pytest
 
 from convexviz.experiments import faces_race
 from convexviz.experiments.faces_race import Reached
+from convexviz.experiments.run import request
+from convexviz.views import wgan_faces_race
 
 
 def reached(lower: list[float], upper: list[float]) -> Reached:
@@ -51,3 +53,47 @@ def test_a_short_run_keeps_the_records_that_are_shown(monkeypatch: pytest.Monkey
     assert list(faces_race.SETTINGS)[int(kept["setting"][0])] == "alternating"
     assert np.isfinite(one.interval[1])  # faces and samples are not as many: still repaired
     assert one.interval[0] <= 1 <= one.interval[1]
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, *found: Reached) -> tuple[str, str]:
+    """What the picture says for those who cannot see it, and the words under it."""
+    monkeypatch.setattr(faces_race, "stored", lambda: (found, 0.5))
+    _, won, said = wgan_faces_race.race_panels()
+    return won.alt, said.texts[0]
+
+
+def test_words_count_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    far, near = reached([1.0, 2.0], [30.0, 20.0]), reached([1.0, 2.0], [30.0, 20.0])
+    far.records["violation"][:] = [6.0, 4.0]
+    alt, words = drawn(monkeypatch, far, far, far)
+    assert "none comes to 1" in alt
+    assert words.startswith("3 settings")
+    assert "3.0 at the least" in words
+    alt, words = drawn(monkeypatch, far, near)
+    assert "1 comes to 1" in alt
+    assert words.startswith("2 settings")
+    far.records["violation"][:] = np.nan
+    alt, words = drawn(monkeypatch, far)
+    assert "none comes to 1" in alt
+    assert words.startswith("One setting")
+    assert "at the least" not in words
+
+
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [
+        ("dataset", "ring"),
+        ("discriminator", "linear"),
+        ("generator", "free"),
+        ("penalty", "weights"),
+    ],
+)
+def test_runs_are_shown_beside_their_own_game_only(
+    field: str, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(wgan_faces_race.board, "board", lambda *_, key: shown.append(key))
+    spec = request("wgan", None, faces_race.game()).spec.as_dict()
+    assert wgan_faces_race.show(type("Result", (), {"spec": spec})(), "key")
+    assert not wgan_faces_race.show(type("Result", (), {"spec": {**spec, field: other}})(), "key")
+    assert shown == ["key"]

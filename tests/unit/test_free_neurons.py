@@ -86,7 +86,7 @@ def test_many_rows_are_bounded_without_all_their_products() -> None:
     assert dual_norm(G[:2_000]) <= dual_norm(G)  # more rows never lower it
 
 
-def test_images_with_an_output_kernel_report_within_the_first_seconds_of_work() -> None:
+def test_images_with_an_output_kernel_report_while_they_work_and_can_be_cancelled() -> None:
     rng = np.random.default_rng(4)
     clean = rng.random((1, 60, 60))
     heard: list[Progress] = []

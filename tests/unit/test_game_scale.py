@@ -91,16 +91,21 @@ def test_with_too_few_samples_for_the_best_moments_real_ones_are_allowed() -> No
     assert 0 < result.certificate.dual <= result.certificate.primal <= away
 
 
-@pytest.mark.parametrize("critic", ["linear", "polynomial", "relu"])
-def test_a_repaired_value_is_never_below_a_linear_generators(critic: str) -> None:
+@pytest.mark.parametrize(
+    ("critic", "latents", "beta"), [("linear", 4, 0.6), ("polynomial", 6, 0.6), ("relu", 4, 4.7)]
+)
+def test_a_repaired_value_is_never_below_a_linear_generators(
+    critic: str, latents: int, beta: float
+) -> None:
     """Without a constant latent, moments cost a linear generator more than a free one."""
     rng = np.random.default_rng(0)
-    data = {"X": rng.standard_normal((6, 1)) + 1, "Z": rng.standard_normal((6, 4))}
+    data = {"X": rng.standard_normal((6, 1)) + 1, "Z": rng.standard_normal((6, latents))}
     fields: dict[str, Any] = {
-        "data": data, "discriminator": critic, "generator": "linear", "weight_decay": 0.6,
+        "data": data, "discriminator": critic, "generator": "linear", "weight_decay": beta,
     }  # fmt: skip
     bound = convexviz.solve("wgan", **fields).certificate.dual
     run = convexviz.descend("wgan", **fields, width=4, steps=40, seeds=2)
     known = np.isfinite(run.objectives)
-    assert known.any() or critic != "linear"
-    assert run.objectives[known].min(initial=np.inf) >= bound * (1 - 1e-6)
+    assert known.any()
+    assert bound > 0
+    assert run.objectives[known].min() >= bound * (1 - 1e-6)

@@ -52,10 +52,23 @@ def _show_cuts(result: Result, decays: list[float], weight_decay: float) -> None
         st.session_state[LAST] = race.last
     solved = cuts(results, weight_decay)
     raced = solved if race is None else cuts(results, race.weight_decay)
+    if not any(cut.k == rank(result) for cut in raced):
+        race = None  # the optimum that it runs towards is not here
+    others = frozenset(results) - {cut.k for cut in solved}
     name = f"{_name(result)}{weight_decay:g}{[(k, _name(each)) for k, each in results.items()]}"
-    curve = batch_norm_cuts.curve(results)
-    content = _payload(name, result, whole, solved, raced, decays, race, curve)
-    board.board(content, wanted, key=KEY)
+    known = cut_board.Known(
+        result=result,
+        whole=whole,
+        cuts=solved,
+        raced=raced,
+        decays=decays,
+        race=race,
+        baselines=batch_norm_runs.compared(whole or result),
+        curve=batch_norm_cuts.curve(results),
+        weight_decay=weight_decay,
+        others=others,
+    )
+    board.board(_payload(name, known), wanted, key=KEY)
     learning_order.show(result)
 
 
@@ -96,25 +109,9 @@ def _name(result: Result) -> str:
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _payload(
     name: str,  # noqa: ARG001 - the cache goes by it
-    _result: Result,
-    _whole: Result | None,
-    _cuts: Any,
-    _raced: Any,
-    _decays: Any,
-    _race: Any,
-    _curve: Mapping[str, Any],
+    _known: cut_board.Known,
 ) -> bytes:
-    known = cut_board.Known(
-        result=_result,
-        whole=_whole,
-        cuts=_cuts,
-        raced=_raced,
-        decays=_decays,
-        race=_race,
-        baselines=batch_norm_runs.compared(_whole or _result),
-        curve=_curve,
-    )
-    return board.payload(cut_board.panels(known))
+    return board.payload(cut_board.panels(_known))
 
 
 def _k(result: Result) -> int:
