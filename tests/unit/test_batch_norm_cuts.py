@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convexviz import architectures
 from convexviz.core.solution import Certificate, Scope
 from convexviz.experiments import precomputed, store
 from convexviz.experiments.result import Result
@@ -14,21 +15,23 @@ from convexviz.views import batch_norm_descent as descent
 from convexviz.views.batch_norm_cuts import Cut, cuts
 from convexviz.views.batch_norm_runs import Race
 
-FIELDS = {"dataset": "signal_bottom", "neurons": "gated", "weight_decay": 0.5}
+ARCH = architectures.get("batch_norm")
 
 
 def shipped(k: int) -> Result:
-    found = [store.read(file) for file in precomputed.FOLDER.glob("batch_norm-*.h5")]
-    wanted = {**FIELDS, "n_directions": k}
-    return next(each for each in found if wanted.items() <= each.spec.items())
+    every = ({**each, "n_directions": each.get("n_directions", 0)} for each in ARCH.stored)
+    wanted = {"dataset": "signal_bottom", "n_directions": k}
+    spec = ARCH.spec.of(next(each for each in every if wanted.items() <= each.items())).as_dict()
+    name = precomputed.file_name(ARCH.name, precomputed.family(ARCH.name, spec))
+    return store.read(precomputed.FOLDER / name)
 
 
 @pytest.fixture(scope="module")
 def solved() -> dict[int, Result]:
     """A path that was stopped after its first weight decay, and one that came to its end."""
     part, whole = shipped(4), shipped(0)
-    lengths = {name: 1 for name in part.arrays if name.startswith("path_")} | {"path_trace": None}
-    arrays = {name: value[: lengths.get(name)] for name, value in part.arrays.items()}
+    first = [name for name in part.arrays if name.startswith("path_") and name != "path_trace"]
+    arrays = {**part.arrays, **{name: part.arrays[name][:1] for name in first}}
     return {3: replace(part, arrays=arrays), 0: whole}
 
 
