@@ -71,7 +71,8 @@ def cut(k: int, test: float, weight_decay: float = 0.1) -> Cut:
 def turns(classes: bool, *tests: float) -> Any:
     race = Race(
         steps=np.array([0.0, 10.0]), height=np.ones((1, 2)), bound=None,
-        tested=np.array([[0.9, 0.5] if classes else [0.09, 0.07]]), classes=classes, draws=False, weight_decay=0.1,
+        tested=np.array([[0.9, 0.5] if classes else [0.09, 0.07]]), classes=classes, draws=False,
+        weight_decay=0.1,
     )  # fmt: skip
     known = [cut(k, test) for k, test in zip((3, 16), tests, strict=True)]
     return next(p for p in descent.panels(race, known, {}) if p.slot.id == "turns")
