@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import threading
@@ -21,6 +22,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 _RESERVED = 2 << 30
 _LARGEST_FILE = 1 << 30
 STOP = "stop"  # a file in a job's folder: whoever asks it to stop has put it there
+ABLE = "able"  # and this one the task, where what it has when it is stopped can be gone on with
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,14 @@ class Job:
 
     def stop(self) -> None:
         """Ask it to end at its next report and to write what it has; see `jobs_worker.Report`."""
-        if not self.is_over:
-            (self.request.folder / STOP).touch()
+        with contextlib.suppress(OSError):  # it ends in this moment, and its folder with it
+            if not self.is_over:
+                (self.request.folder / STOP).touch()
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether what it has when it is stopped can be gone on with."""
+        return (self.request.folder / ABLE).exists()
 
     def kill(self, why: str) -> None:
         """Stop it at once as failed, for the reason given."""

@@ -9,7 +9,7 @@ are those of the result itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -124,11 +124,13 @@ def solve_path(  # noqa: PLR0913 - what is asked, and how far
     pick: bool = False,
     around: Sequence[float] = AROUND,
     start: Result | None = None,
+    on_able: Callable[[], None] = lambda: None,
 ) -> Result:
     """The result at the asked weight decay, with the path through it (one block), warm-started.
 
     With `pick`, the weight decay is chosen too: the middle of the path, where there is one. With
-    `start`, the result of a path that was cancelled, it goes on from there.
+    `start`, the result of a path that was cancelled, it goes on from there. `on_able` is called
+    ahead of a solve that can be gone on with once it is cancelled.
 
     Not every spec has a path: blocks of a deeper network depend on each other.
     """
@@ -150,12 +152,16 @@ def solve_path(  # noqa: PLR0913 - what is asked, and how far
     if pick:
         spec = replace(spec, weight_decay=grid[len(grid) // 2])
     ready = time.perf_counter()
+    if resume.can_go_on(arch, solver, follows_path=isinstance(solver, FollowsPath)):
+        on_able()
     if not isinstance(solver, FollowsPath):
         return run(asked, report, start)
-    if start is None:
+    gone = None if start is None else resume.along(start, asked, program, grid, report)
+    if gone is None:
         solutions = solver.path(program, grid, on_iteration=report)
     else:
-        solutions = resume.along(start, asked, program, grid, report)
+        grid, solutions = gone.weight_decays, gone.solutions
+        spec = replace(spec, weight_decay=gone.nearest(spec.weight_decay))
     clock = {
         "solve_seconds": time.perf_counter() - ready,
         "seconds": time.perf_counter() - started,
@@ -165,9 +171,11 @@ def solve_path(  # noqa: PLR0913 - what is asked, and how far
     asked = replace(asked, spec=replace(spec, weight_decay=grid[here]))
     own = program.with_weight_decay(grid[here])
     result = collect(asked, [own], [solutions[here]], clock)
-    if solutions[-1].status is Status.CANCELLED:  # and with it the path, wherever it stood
+    if any(each.status is Status.CANCELLED for each in solutions):  # and with it the path
         result = replace(result, status=str(Status.CANCELLED))
-    return replace(result, arrays={**result.arrays, **path_arrays(program, grid, solutions)})
+    arrays = {**result.arrays, **path_arrays(program, grid, solutions)}
+    proofs = {} if gone is None or start is None else gone.proofs(start, here)
+    return replace(result, arrays={**arrays, **proofs})
 
 
 def path_arrays(

@@ -79,7 +79,8 @@ def prove(
             duals[place] = min(dual, arrays["path_primal"][place])
             arrays |= {"path_dual": duals, **proof(f"path{place}_")}
     met = own.relative_gap <= float(result.spec["tolerance"])
-    status = str(Status.OPTIMAL) if met else result.status
+    stopped = result.status == Status.CANCELLED and "path_dual" in arrays  # others are missing
+    status = str(Status.OPTIMAL) if met and not stopped else result.status
     arch = architectures.get(result.architecture)
     network = arch.revive(arch.spec.of(result.spec), arrays)
     return replace(

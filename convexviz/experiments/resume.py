@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from convexviz import solvers
+from convexviz import architectures
+from convexviz.architectures.proofs import at_place
 from convexviz.core.program import AbstractConvexProgram
-from convexviz.core.solution import Solution, Status
+from convexviz.core.solution import Certificate, Progress, Solution, Status
 from convexviz.errors import SpecError
 from convexviz.experiments.result import Result
 from convexviz.solvers.base import AbstractSolver, OnIteration, silent
 
 FREE = ("weight_decay", "tolerance")  # what may differ from the earlier solve
+STARTING = {  # the solvers with `solve_from`, as results name them
+    "ActiveSet",
+    "DualNewton",
+    "FirstOrder",
+    "FreeNeurons",
+    "GatedPath",
+    "GatedWide",
+    "LossNewton",
+    "NuclearDescent",
+    "NuclearSteps",
+    "NuclearSweeps",
+}
+_SAME = 1e-5  # relative: six digits, as in an address
 
 
 @runtime_checkable
@@ -79,49 +92,122 @@ def solution_from(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Along:
+    """A path that went on.
+
+    Attributes:
+        weight_decays: largest first; where it was cancelled, those of `start` and those reached.
+        solutions: one a weight decay; the cancelled one says so.
+        kept: of those that are as `start` has them, their place here and there.
+    """
+
+    weight_decays: list[float]
+    solutions: list[Solution]
+    kept: dict[int, int]
+
+    def nearest(self, weight_decay: float) -> float:
+        """The one of its weight decays that is nearest in ratio."""
+        return min(self.weight_decays, key=lambda beta: abs(math.log(beta / weight_decay)))
+
+    def proofs(self, start: Result, own: int) -> dict[str, Any]:
+        """What `start` keeps to prove the kept solutions; of the place `own` for itself too."""
+        mine = at_place(start.arrays, self.kept[own]) if own in self.kept else {}
+        return mine | {
+            f"path{here}_{name}": array
+            for here, there in self.kept.items()
+            for name, array in at_place(start.arrays, there).items()
+        }
+
+
 def along(
     start: Result, asked: Any, program: Any, weight_decays: Sequence[float], report: OnIteration
-) -> list[Solution]:
-    """A solution a weight decay: from what `start` came to there, else from the one before.
+) -> Along:
+    """The path from what `start` came to: never fewer weight decays than it has, nor a worse gap.
+
+    Those of `start` that meet the tolerance stand as they are; the others, and those it did not
+    reach, are solved from there, or else from the one before.
 
     Raises:
         SpecError: as `solution_from`.
     """
     solver = _able(start, asked, asked.arch.solver(asked.spec, program).on(asked.device))
-    stored = start.arrays.get("path_variables", ())
-    betas = start.arrays.get("path_weight_decay", np.zeros(0)).tolist()
-    known = {beta: program.unpadded(v) for beta, v in zip(betas, stored, strict=True)}
+    tolerance = float(asked.spec.tolerance)
+    known = _known(start, program, tolerance)
+    grid: list[float] = []
     solutions: list[Solution] = []
-    for beta in weight_decays:
-        point = known.get(beta, solutions[-1].variables if solutions else None)
-        here = program.with_weight_decay(beta)
-        if point is None:
-            solutions.append(solver.solve(here, on_iteration=report))
-        else:
-            solutions.append(solver.solve_from(here, point, on_iteration=report))
-        if solutions[-1].status is Status.CANCELLED:
-            break
-    return solutions
+    kept: dict[int, int] = {}
+    cancelled = False
+    for beta in joined(list(known), weight_decays):
+        place, earlier = known.get(beta, (-1, None))
+        found = earlier
+        if earlier is None and cancelled:
+            continue
+        if not cancelled and (earlier is None or earlier.status is not Status.OPTIMAL):
+            here = program.with_weight_decay(beta)
+            point = earlier or (solutions[-1] if solutions else None)
+            if point is None:
+                found = solver.solve(here, on_iteration=report)
+            else:
+                found = solver.solve_from(here, point.variables, on_iteration=report)
+            cancelled = found.status is Status.CANCELLED
+            if earlier is not None and not _gap(found) < _gap(earlier):
+                found = replace(earlier, status=found.status) if cancelled else earlier
+        assert found is not None
+        if earlier is not None and found.certificate is earlier.certificate:
+            kept[len(grid)] = place
+        grid.append(beta)
+        solutions.append(found)
+    return Along(grid, solutions, kept)
 
 
-def goes_on(start: Result) -> bool:
-    """Whether the solver of a result can be started at a point, as far as its name tells."""
-    solver = _solvers().get(str(start.provenance.get("solver", "")))
-    return solver is None or hasattr(solver, "solve_from")
+def joined(known: Sequence[float], weight_decays: Sequence[float]) -> list[float]:
+    """The known ones and those that are none of them, largest first; an address rounds them."""
+    new = [
+        beta
+        for beta in weight_decays
+        if all(abs(math.log(beta) - math.log(other)) > _SAME for other in known)
+    ]
+    return sorted({*known, *new}, reverse=True)
 
 
-@cache
-def _solvers() -> dict[str, type]:
-    """Every kind of solver by name; some are loaded only by a solve, in another process."""
-    for module in iter_modules(solvers.__path__, f"{solvers.__name__}."):
-        import_module(module.name)
-    found: dict[str, type] = {}
-    left: list[type] = [AbstractSolver]
-    while left:
-        kind = left.pop()
-        found[kind.__name__] = kind
-        left += kind.__subclasses__()
+def _known(start: Result, program: Any, tolerance: float) -> dict[float, tuple[int, Solution]]:
+    """What `start` came to, by weight decay: its place there, and its solution."""
+    arrays = start.arrays
+    found = {}
+    for place, beta in enumerate(arrays.get("path_weight_decay", np.zeros(0)).tolist()):
+        primal, dual = (float(arrays[f"path_{name}"][place]) for name in ("primal", "dual"))
+        certificate = Certificate(primal, dual, start.certificate.scope)
+        trace = arrays["path_trace"][arrays["path_trace"][:, 0] == place]
+        met = certificate.relative_gap <= tolerance
+        solution = Solution(
+            program.unpadded(arrays["path_variables"][place]),
+            certificate,
+            Status.OPTIMAL if met else Status.MAX_ITERATIONS,
+            str(start.provenance.get("solver", "")),
+            tuple(Progress(i, p, d, s) for i, (_, s, p, d) in enumerate(trace.tolist())),
+        )
+        found[beta] = (place, solution)
     return found
+
+
+def _gap(solution: Solution) -> float:
+    return solution.certificate.relative_gap
+
+
+def can_go_on(arch: Any, solver: AbstractSolver, *, follows_path: bool) -> bool:
+    """Whether what `solver` has when it is cancelled can be gone on with."""
+    starts = isinstance(solver, StartsAnywhere)
+    return starts and (follows_path or arch.restarted is not None)
+
+
+def could_go_on(result: Result) -> bool:
+    """The same of a result that was cancelled, by its solver and what it holds."""
+    arch = architectures.get(result.architecture)
+    if arch.depth(arch.spec.of(result.spec)) > 1:
+        return False
+    starts = result.provenance.get("solver") in STARTING
+    return starts and ("path_variables" in result.arrays or arch.restarted is not None)
 
 
 def _able(start: Result, asked: Any, solver: AbstractSolver) -> Any:

@@ -32,16 +32,20 @@ def solve_path(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: 
     """Solve `architecture` with `fields` and its path of weight decays; write the result.
 
     With `pick` the path's middle replaces the weight decay of `fields`. `start` is the file of a
-    solve of the same that was stopped, from which this one goes on.
+    solve of the same that was stopped, from which this one goes on. The file `able` beside `out`
+    says that what this one has when it is stopped can be gone on with.
     """
     from convexviz.experiments import path, store
+    from convexviz.experiments.jobs_job import ABLE
     from convexviz.experiments.run import request
 
     name, fields = arguments["architecture"], arguments["fields"]
     asked = request(name, dict(arrays) or None, fields)
     pick, file = bool(arguments.get("pick", False)), arguments.get("start")
     start = None if file is None else store.read(Path(file))
-    store.write(path.solve_path(asked, report=report, pick=pick, start=start), out)
+    able = out.with_name(ABLE)
+    solved = path.solve_path(asked, report=report, pick=pick, start=start, on_able=able.touch)
+    store.write(solved, out)
 
 
 def measure(arguments: Mapping[str, Any], arrays: Arrays, out: Path, report: Report) -> None:

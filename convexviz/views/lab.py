@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,9 @@ import streamlit as st
 from convexviz import architectures, datasets
 from convexviz.architectures.base import Architecture
 from convexviz.architectures.story import Card
-from convexviz.core.solution import Status
 from convexviz.datasets import places
 from convexviz.errors import ConvexvizError
-from convexviz.experiments import path, precomputed, resume, store
-from convexviz.experiments.jobs_job import Job
+from convexviz.experiments import path, precomputed
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import request
 from convexviz.views import (
@@ -30,6 +29,7 @@ from convexviz.views import (
     ready,
     starts,
     stored,
+    unfinished,
     work,
 )
 from convexviz.views.format import literal
@@ -130,8 +130,7 @@ def _solving(wanted: Wanted, result: Result | None) -> None:
     was stopped to its end."""
     name, slot = wanted.arch.name, f"{wanted.arch.name}.job"
     asked = f"{name}.asked"
-    stopped = _stopped(wanted, result)
-    if result is not None and stopped is None:
+    if result is not None and not unfinished.is_stopped(result):
         if st.session_state.get(asked) not in (None, wanted.family):
             work.cancel(name, slot)  # the settings moved on to something that is known
         return
@@ -141,9 +140,8 @@ def _solving(wanted: Wanted, result: Result | None) -> None:
         running = None
     first_visit = f"{name}.visited" not in st.session_state
     st.session_state[f"{name}.visited"] = True  # now: one that fails at once is not tried again
-    if running is None and stopped is not None:
-        assert result is not None  # it is what was stopped
-        _go_on(wanted, slot, stopped if resume.goes_on(result) else None)
+    if running is None and result is not None:
+        unfinished.ways_on(wanted, result, _submit, slot)
     elif running is None and first_visit:
         _submit(wanted, slot)  # a shared link is solved at once
     elif running is None:
@@ -153,42 +151,17 @@ def _solving(wanted: Wanted, result: Result | None) -> None:
             )
             st.markdown("These settings are not solved yet; the picture is of the last ones.")
 
-    def take(job: Job) -> None:
-        assert job.result_path is not None  # the job is done
-        solved = store.read(job.result_path)
-        if wanted.arrays is not None:
-            library.private().put(wanted.family, solved)
-        else:
-            library.keep(solved, wanted.family)
-
     meanwhile = "The picture is still of the settings before." if _last(wanted.arch) else ""
-    if stopped is not None:
+    if result is not None:
         meanwhile = "The picture is of where it was stopped."
-    keeps = wanted.arrays is None  # a visitor's own rows are in no file
+    take, keeps = partial(unfinished.take, wanted), unfinished.may_keep(wanted)
     work.panel(name, slot, wanted.spec.tolerance, take, meanwhile, keeps=keeps)
-
-
-def _stopped(wanted: Wanted, result: Result | None) -> str | None:
-    """The file of a solve that was stopped before it was done, where that is what is shown."""
-    if result is None or result.status != Status.CANCELLED or wanted.arrays is not None:
-        return None
-    files = library.files(wanted.arch.name, wanted.family)
-    return str(files[0]) if files else None
-
-
-def _go_on(wanted: Wanted, slot: str, file: str | None) -> None:
-    """The ways on from a solve that was stopped; from its `file`, where its solver can."""
-    name = wanted.arch.name
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if file is not None:
-            st.button("Go on", key=f"{name}.go_on", on_click=_submit, args=(wanted, slot, file))
-        st.button("Solve anew", key=f"{name}.anew", on_click=_submit, args=(wanted, slot))
-        end = ": it can go on from where it is." if file is not None else "."
-        st.markdown(f"This solve was stopped before it was done{end}")
 
 
 def _submit(wanted: Wanted, slot: str, start: str | None = None) -> None:
     st.session_state[f"{wanted.arch.name}.asked"] = wanted.family
+    st.session_state.pop(f"{wanted.arch.name}.{unfinished.FURTHER}", None)
+    st.query_params.pop(f"{wanted.arch.name}.result", None)  # from now on it is of the settings
     chosen = f"{wanted.arch.name}.weight_decay" in st.query_params
     arguments = {
         "architecture": wanted.arch.name,
@@ -216,11 +189,13 @@ def _last(arch: Architecture) -> Result | None:
 def _hero(arch: Architecture, result: Result, *, asked: bool, ahead: bool) -> Result:
     """The hero, unless it went ahead, the story and the figures; the result under the slider.
 
-    One that was not asked for, and stands there until that is solved, leaves the address as it is.
+    One that was not asked for, or was stopped short of the weight decay that was, stands there
+    until that is solved and leaves the address as it is.
     """
     st.session_state[f"{arch.name}.visited"] = True
     name = f"{arch.name}.weight_decay"
-    opened = index = _index(result, st.query_params.get(name))
+    value = st.query_params.get(name)
+    opened = index = _index(result, value)
     if not ahead:
         index = heroes.of(arch.name).show(result, index)
     digest = result.provenance["data_sha256"]
@@ -228,6 +203,7 @@ def _hero(arch: Architecture, result: Result, *, asked: bool, ahead: bool) -> Re
     family = precomputed.family(arch.name, result.spec, digest if given else "")
     label = f"{family}-{result.provenance['created']}-{index}"
     here = _at(label, index, result)
+    asked = asked and not unfinished.is_awaited(result, value)
     on_path = "path_weight_decay" in result.arrays and (asked or index != opened)
     if on_path and (index != opening_index(result) or name in st.query_params):
         st.query_params[name] = f"{here.spec['weight_decay']:g}"
@@ -267,11 +243,8 @@ def opening_index(result: Result) -> int:
 def _index(result: Result, asked: str | None) -> int:
     """The place on the path nearest to the weight decay in the address; nonsense is ignored."""
     decays = result.arrays.get("path_weight_decay")
-    try:
-        value = float(asked or "nan")
-    except ValueError:
-        value = np.nan
-    if decays is None or not (np.isfinite(value) and value > 0):
+    value = unfinished.number(asked)
+    if decays is None or value is None:
         return opening_index(result)
     # A difference of logarithms: a quotient overflows for the smallest numbers there are.
     return int(np.argmin(np.abs(np.log(decays) - np.log(value))))

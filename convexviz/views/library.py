@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from convexviz.core.solution import Status
 from convexviz.errors import StoreError
-from convexviz.experiments import store
+from convexviz.experiments import path, store
 from convexviz.experiments.precomputed import FOLDER, file_name
 from convexviz.experiments.result import Result
 from convexviz.views.memory import LastFew
 
 PRIVATE, LIVE = 8, 128  # images are large; what solves at once is small
 LARGE = 4 << 20  # bytes
+_KEEPING = threading.Lock()  # from a look at what is stored to what takes its place
 
 
 def stored_file(architecture: str, name: str) -> Path:
@@ -25,12 +28,19 @@ def stored_file(architecture: str, name: str) -> Path:
 
 def find(architecture: str, name: str) -> Result | None:
     """The result of a family, shipped, stored or in memory, or None; a damaged file is absent."""
+    return next((result for _, result in found(architecture, name)), None)
+
+
+def found(architecture: str, name: str) -> Iterator[tuple[Path | None, Result]]:
+    """Every result of a family that is here, the newest file first, each with its file if any."""
     for file in files(architecture, name):
         try:
-            return opened(str(file), file.stat().st_mtime_ns)
-        except StoreError:
+            yield file, opened(str(file), file.stat().st_mtime_ns)
+        except (StoreError, FileNotFoundError):  # damaged, or gone in this moment
             continue
-    return private().get(name) or live().get(name)
+    for place in (private(), live()):
+        if (result := place.get(name)) is not None:
+            yield None, result
 
 
 def files(architecture: str, name: str) -> list[Path]:
@@ -50,14 +60,41 @@ def known(architecture: str, families: Mapping[Any, str]) -> dict[Any, str]:
     }
 
 
-def keep(result: Result, name: str) -> None:
-    """Store a computed family, to open at once next time; in memory where the disk refuses."""
+def keep(result: Result, name: str) -> bool:
+    """Store a computed family, to open at once next time; in memory where the disk refuses.
+
+    One that was stopped takes no place of one that came further: then False, and nothing is stored.
+    """
     file = stored_file(result.architecture, name)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        store.write(result, file)
-    except OSError:  # a StoreError is one
-        private().put(name, result)
+    with _KEEPING:
+        if result.status == Status.CANCELLED:
+            others = [other for _, other in found(result.architecture, name)]
+            if not all(is_further(result, other) for other in others):
+                return False
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            store.write(result, file)
+        except OSError:  # a StoreError is one
+            private().put(name, result)
+    return True
+
+
+def is_further(stopped: Result, other: Result) -> bool:
+    """Whether a solve that was stopped came further than another result of the same: to more
+    weight decays, or at as many to smaller gaps. Never further than one that is whole.
+    """
+    if other.status != Status.CANCELLED:
+        return False
+    mine, its = path.certificates(stopped), path.certificates(other)
+    if len(mine) != len(its):
+        return len(mine) > len(its)
+    return sum(each.relative_gap for each in mine) < sum(each.relative_gap for each in its)
+
+
+def mark(result: Result) -> str:
+    """What tells a result from one that was stored in its place."""
+    numbers = [(each.primal, each.dual) for each in path.certificates(result)]
+    return repr((result.provenance.get("created"), result.status, numbers))
 
 
 @st.cache_resource(show_spinner=False)

@@ -13,6 +13,10 @@ from convexviz.views import library, work
 from convexviz.views.certificate import card, fields
 
 SECONDS = 60
+CHANGED = (
+    "This search is not kept: what is stored of these settings changed while it ran; "
+    "search again from what is there now"
+)
 
 
 def show(result: Result, family: str, index: int) -> None:
@@ -28,7 +32,11 @@ def show(result: Result, family: str, index: int) -> None:
 
     def take(job: Job) -> None:
         assert job.result_path is not None  # the job is done
-        library.keep(store.read(job.result_path), family)
+        now, begun = library.find(name, family), job.request.arguments["mark"]
+        if now is None or library.mark(now) != begun:  # its path is older than what is there
+            st.session_state[f"{slot}.refused"] = CHANGED
+        else:
+            library.keep(store.read(job.result_path), family)
 
     def watch(job: Job) -> None:
         """The card with the verified bound so far; no bound before it is lost."""
@@ -44,7 +52,12 @@ def show(result: Result, family: str, index: int) -> None:
 
     if work.job_in(slot) is None:
         with st.container(horizontal=True, vertical_alignment="center"):
-            arguments = {"file": str(files[0]), "seconds": SECONDS, "index": index}
+            arguments = {
+                "file": str(files[0]),
+                "seconds": SECONDS,
+                "index": index,
+                "mark": library.mark(result),
+            }
             st.button(
                 "Tighten the bound",
                 key=f"{name}.prove",

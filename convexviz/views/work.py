@@ -82,8 +82,8 @@ def panel(  # noqa: PLR0913 - each says one thing of the page
     """Where the job in `slot` stands; `take` receives a finished one, once.
 
     `meanwhile` says what the page shows until then, `doing` what is done where it is not a path
-    that is solved; `watch` draws what the job has found so far, again and again. With `keeps` it
-    can be stopped where it is, and `take` receives what it has.
+    that is solved; `watch` draws what the job has found so far, again and again. With `keeps` one
+    that can be gone on with can be stopped where it is, and `take` receives what it has.
     """
     refused = st.session_state.get(f"{slot}.refused")
     if refused:
@@ -129,7 +129,7 @@ def _poll(  # noqa: PLR0913 - as `panel`
     ):
         value, words = progress(job, goal, doing)
         st.progress(value, text=f"{words}. {meanwhile}" if meanwhile else words)
-        if keeps and job.progress:
+        if keeps and job.progress and job.can_go_on:
             st.button("Stop and keep", key=f"{slot}.stop", on_click=job.stop)
         st.button("Cancel", key=f"{slot}.cancel", on_click=cancel, args=(name, slot))
     if watch is not None:

@@ -1,5 +1,7 @@
 """A solve that goes on where an earlier one ended."""
 
+import importlib
+import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,13 @@ import numpy as np
 import pytest
 
 import convexviz
+from convexviz import architectures, solvers
 from convexviz.core.solution import Progress
 from convexviz.errors import Cancelled, SpecError
-from convexviz.experiments import path
+from convexviz.experiments import path, resume
 from convexviz.experiments.run import request
+from convexviz.experiments.verify import verify
+from convexviz.solvers.base import AbstractSolver
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((40, 4)), RNG.standard_normal(40)
@@ -36,7 +41,7 @@ class After:
     def __init__(self, reports: int) -> None:
         self.left, self.seen = reports, 0
 
-    def __call__(self, _progress: Progress) -> None:
+    def __call__(self, _progress: Progress | None = None) -> None:
         self.seen += 1
         if self.seen > self.left:
             raise Cancelled
@@ -112,3 +117,109 @@ def test_a_path_that_was_stopped_goes_on_with_what_it_had(tmp_path: Path) -> Non
     other = request("batch_norm", {**CLASSES, "X": X + 1.0}, fields)
     with pytest.raises(SpecError, match="solved on other data"):
         path.solve_path(other, start=kept)
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_path_that_goes_on_and_is_stopped_again_loses_nothing(after: int, tmp_path: Path) -> None:
+    asked = request("batch_norm", CLASSES, {**FIELDS, "neurons": "gated", "n_gates": 6})
+    length = len(path.weight_decays(asked.arch.build(asked.spec, asked.arrays, ()), 0.1))
+    half = len(path.solve_path(asked).arrays["path_trace"]) // 2
+    part = convexviz.load(path.solve_path(asked, report=After(half)).save(tmp_path / "part.h5"))
+    again = path.solve_path(asked, report=After(after), start=part)
+    betas = part.arrays["path_weight_decay"]
+    assert again.status == "cancelled"
+    assert len(betas) <= len(again.arrays["path_weight_decay"]) < length
+    assert set(betas) <= set(again.arrays["path_weight_decay"])
+    for name in ("primal", "dual"):
+        np.testing.assert_array_equal(
+            again.arrays[f"path_{name}"][: len(betas) - 1], part.arrays[f"path_{name}"][:-1]
+        )
+    gaps = [each.relative_gap for each in path.certificates(again)]
+    assert all(
+        now <= was.relative_gap for now, was in zip(gaps, path.certificates(part), strict=False)
+    )
+    assert verify(again.save(tmp_path / "again.h5")) == []
+    whole = path.solve_path(asked, start=convexviz.load(tmp_path / "again.h5"))
+    assert whole.status == "optimal"
+    assert len(whole.arrays["path_weight_decay"]) == length
+
+
+def test_known_weight_decays_below_the_one_that_is_stopped_stay_as_they_were(
+    tmp_path: Path,
+) -> None:
+    fields = {**FIELDS, "neurons": "gated", "n_gates": 6, "tolerance": 1e-2}
+    coarse = path.solve_path(request("batch_norm", CLASSES, fields))
+    kept = convexviz.load(coarse.save(tmp_path / "coarse.h5"))
+    finer = request("batch_norm", CLASSES, {**fields, "tolerance": 1e-9})
+    some = path.solve_path(finer, report=After(3), start=kept)
+    np.testing.assert_array_equal(
+        some.arrays["path_weight_decay"], coarse.arrays["path_weight_decay"]
+    )
+    assert some.status == "cancelled"
+    assert some.arrays["path_primal"][-1] == coarse.arrays["path_primal"][-1]
+    np.testing.assert_allclose(
+        path.at(some, -1).arrays["first_layer"],
+        path.at(coarse, -1).arrays["first_layer"],
+        rtol=1e-9,
+        atol=1e-9,
+    )
+    assert verify(some.save(tmp_path / "some.h5")) == []
+
+
+def test_a_weight_decay_that_an_address_has_rounded_is_the_known_one(tmp_path: Path) -> None:
+    data = {"X": X, "Y": CLASSES["Y"]}
+    fields = {"method": "gated", "arrangements": "sampled", "n_gates": 6, "tolerance": 1e-4}
+    part = path.solve_path(request("vector_output", data, fields), report=After(9), pick=True)
+    assert part.status == "cancelled"
+    kept = convexviz.load(part.save(tmp_path / "part.h5"))
+    beta = float(f"{part.arrays['path_weight_decay'][1]:g}")
+    asked = request("vector_output", data, {**fields, "weight_decay": beta})
+    whole = path.solve_path(asked, start=kept)
+    found = whole.arrays["path_weight_decay"]
+    assert whole.status == "optimal"
+    assert np.isin(part.arrays["path_weight_decay"], found).all()
+    assert np.min(-np.diff(np.log(found))) > 0.01  # none of them twice
+    assert whole.spec["weight_decay"] == pytest.approx(beta, rel=1e-5)
+
+
+def _with_a_start() -> set[str]:
+    found = set()
+    for module in pkgutil.iter_modules(solvers.__path__):
+        for each in vars(importlib.import_module(f"{solvers.__name__}.{module.name}")).values():
+            if isinstance(each, type) and issubclass(each, AbstractSolver):
+                found |= {each.__name__} if hasattr(each, "solve_from") else set()
+    return found
+
+
+def test_the_solvers_that_a_cancelled_result_may_name_are_those_that_can_be_started() -> None:
+    assert _with_a_start() == resume.STARTING
+
+
+PAGES = {
+    "batch_norm": ({"arrangements": "sampled", "neurons": "gated"}, {"dataset": "toy"}),
+    "vector_output": (
+        {"method": "gated", "arrangements": "sampled"},
+        {"method": "frank_wolfe", "steps": 5},
+        {"arrangements": "sampled", "n_gates": 5},
+    ),
+    "denoiser": (
+        {"neurons": "relu", "arrangements": "sampled"},
+        {"neurons": "relu", "arrangements": "adaptive"},
+        {"blocks": 2},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", architectures.registry())
+def test_what_is_said_ahead_of_a_solve_about_going_on_is_what_going_on_does(name: str) -> None:
+    arch = architectures.get(name)
+    for own in ({}, *PAGES.get(name, ())):
+        asked = request(name, None, {**arch.smoke, "tolerance": 1e-2, **own})
+        said = After(9)
+        part = path.solve_path(asked, report=After(0), on_able=said)
+        assert bool(said.seen) == resume.could_go_on(part), own
+        if said.seen:
+            path.solve_path(asked, start=part, report=After(0))
+        elif part.status == "cancelled":
+            with pytest.raises(SpecError, match="cannot be gone on with"):
+                path.solve_path(asked, start=part, report=After(0))
