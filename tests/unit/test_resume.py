@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 import convexviz
 from convexviz import architectures, solvers
-from convexviz.core.solution import Progress
+from convexviz.core.solution import Progress, Solution, Status
 from convexviz.errors import Cancelled, SpecError
 from convexviz.experiments import path, resume
 from convexviz.experiments.run import request
@@ -164,6 +165,25 @@ def test_known_weight_decays_below_the_one_that_is_stopped_stay_as_they_were(
         atol=1e-9,
     )
     assert verify(some.save(tmp_path / "some.h5")) == []
+
+
+def test_a_restart_that_is_stopped_at_a_worse_point_keeps_the_better_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = request("batch_norm", CLASSES, {**FIELDS, "neurons": "gated", "n_gates": 6})
+    part = path.solve_path(asked, report=After(9))
+
+    class Worse:
+        def solve_from(self, program: Any, start: np.ndarray, **_: Any) -> Solution:
+            zero = np.zeros_like(start)
+            return Solution(zero, program.certify(zero), Status.CANCELLED, "Worse")
+
+    monkeypatch.setattr(resume, "_able", lambda *_: Worse())
+    finer = replace(asked, spec=replace(asked.spec, tolerance=1e-10))
+    again = path.solve_path(finer, start=part)
+    assert again.status == "cancelled"
+    for name in ("weight_decay", "primal", "dual"):
+        np.testing.assert_array_equal(again.arrays[f"path_{name}"], part.arrays[f"path_{name}"])
 
 
 def test_a_weight_decay_that_an_address_has_rounded_is_the_known_one(tmp_path: Path) -> None:
