@@ -194,7 +194,7 @@ def _card(known: Known, cut: Cut | None, k: int) -> Mapping[str, Any]:
         cut.certificate,
         tolerance=cut.tolerance,
         n_patterns=cut.n_patterns,
-        foot=f"Solved in {numbers.seconds(cut.seconds)}, CPU.{cut.elsewhere(known.weight_decay)}",
+        foot=f"Solved in {numbers.seconds(cut.seconds)}, CPU{cut.elsewhere(known.weight_decay)}.",
     )
     return {**fields, "n_neurons": cut.n_neurons}
 

@@ -58,6 +58,8 @@ def test_a_path_that_was_stopped_gives_no_dot_at_another_weight_decay(
     near = replace(known, weight_decay=1.04 * asked, others=frozenset())
     said = board._sentence(near).texts[15]
     assert f"(at β = {asked:.3g})" in said
+    foot = board._certificate(near).states[15]["foot"]
+    assert foot.endswith(f", CPU (at β = {asked:.3g}).")
 
 
 def cut(k: int, test: float, weight_decay: float = 0.1) -> Cut:
