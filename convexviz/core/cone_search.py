@@ -82,6 +82,7 @@ class ConeSearch:
         worst, tables = found.largest, [np.zeros((0, 4))]
         for i in np.argsort(-tops, kind="stable").tolist():
             if tops[i] <= worst * (1 + _EQUAL):
+                worst = max(worst, float(tops[i]))  # it bounds this cone and all that follow
                 break
             if known is None:
                 N = multipliers(forms[i], self.cones[i], found.points, worst)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from convexviz.core.cone_norm import ChosenCones
 from convexviz.core.dual_norm import AllFaces
+from convexviz.core.panics import unless_panic
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram
 
@@ -162,10 +163,12 @@ def _multipliers(Q: Float[np.ndarray, "r r"], K: Float[np.ndarray, "f r"]) -> Ar
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-11
     nothing = sparse.csc_matrix((size, size))
-    solved = clarabel.DefaultSolver(
-        nothing, -_packed(Q / scale), sparse.csc_matrix(A), b, cones, settings
-    ).solve()
-    found = np.array(solved.z)[1 : 1 + len(pairs)]
+    end = unless_panic(
+        lambda: clarabel.DefaultSolver(
+            nothing, -_packed(Q / scale), sparse.csc_matrix(A), b, cones, settings
+        ).solve()
+    )
+    found = np.zeros(len(pairs)) if end is None else np.array(end.z)[1 : 1 + len(pairs)]
     return scale * np.maximum(np.nan_to_num(found), 0.0)
 
 

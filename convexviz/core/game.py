@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from convexviz.core.one_latent import Proved
 
 # F is a difference of sums over all samples: rounding alone moves it by about n eps of them.
-FEASIBLE = 1e-9
+SUMS = 1e-12
+FEASIBLE = 1e-9  # of F at G = 0, or of beta
+MOST = 1e3  # of beta is what that may be: a millionth of beta is never exceeded but by rounding
 ROUNDING = 1e-8  # a bound may exceed the value of a point that is feasible only to FEASIBLE by this
 
 
@@ -70,8 +72,9 @@ class GameProgram(AbstractConvexProgram):
 
     @property
     def slack(self) -> float:
-        """How far F may exceed beta and still count as allowed."""
-        return FEASIBLE * max(self.weight_decay, self.scale)
+        """How far F may exceed beta and still count as allowed: little beside a tiny beta too."""
+        beta = self.weight_decay
+        return max(FEASIBLE * max(beta, min(self.scale, MOST * beta)), SUMS * self.scale)
 
     def with_weight_decay(self, weight_decay: float) -> GameProgram:
         """The same game at another beta."""
@@ -126,8 +129,8 @@ class GameProgram(AbstractConvexProgram):
         return self.reach.penalty(self.reach.coordinates(self.samples(variables)))
 
     def objective(self, variables: Array) -> float:
-        """R_g; infinite where F exceeds beta by over 1e-9 (of F at G = 0, or of beta), or where
-        the generator cannot produce the samples."""
+        """R_g; infinite where F exceeds beta by more than `slack`, or where the generator cannot
+        produce the samples."""
         G = self.samples(variables)
         if self.reach.misses(G) > ROUNDING * max(float(np.linalg.norm(G)), 1e-300):
             return np.inf
@@ -153,12 +156,26 @@ class GameProgram(AbstractConvexProgram):
         primal, dual = self.objective(variables), self.bound(self.neurons(variables))
         if self.searched is not None:
             dual = max(dual, float(self.reach.price[0]) * self.searched.lower**2)
-        # Where the point is allowed by the slack alone it may pay less than the optimum does.
-        if dual > primal and (
-            dual - primal <= ROUNDING * abs(primal) or self.violation(variables) > 0
-        ):
+        if dual > primal and self._is_slacks_doing(variables, primal, dual):
             dual = primal
         return Certificate(primal, dual, Scope.GAN_GAME)
+
+    def _is_slacks_doing(self, variables: Array, primal: float, dual: float) -> bool:
+        """Whether rounding, or what the slack lets the point save, explains a bound above it.
+
+        The slack explains no more than that: the point is allowed at the weight decay that its
+        samples do meet, and there no bound may be above it.
+        """
+        if dual - primal <= ROUNDING * abs(primal):
+            return True
+        over = self.violation(variables)
+        if not over > 0:
+            return False
+        met = self.with_weight_decay(self.weight_decay + over + ROUNDING * self.slack)
+        there = met.bound(met.neurons(variables))
+        if met.searched is not None:
+            there = max(there, float(self.reach.price[0]) * met.searched.lower**2)
+        return there <= primal + ROUNDING * abs(primal)
 
     def to_network(self, variables: Array) -> Any:
         """The samples and, for a linear generator, its weights."""

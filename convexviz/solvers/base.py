@@ -95,7 +95,7 @@ class _Follows(Protocol):
 
     def with_weight_decay(self, weight_decay: float) -> Any: ...
 
-    def certify(self, variables: Any) -> Certificate: ...
+    def objective(self, variables: Any) -> float: ...
 
 
 P = TypeVar("P", bound=_Follows)
@@ -108,19 +108,26 @@ def followed(
 
     `solve(program, start)` gets the variables before, None at first. A path that is cancelled ends
     at the last value in the order given that was reached. Values before it that were not reached
-    keep the point where the path was cancelled, with its certificate there, and are cancelled too.
+    keep the point where the path was cancelled, with its objective there, and are cancelled too.
+    Their bound costs nothing: the optimum is concave in the weight decay and at least 0 without
+    any, so that at a share of a weight decay it is at least that share of the bound there.
     """
     solutions: dict[int, Solution] = {}
     start: Any = None
+    last = -1
     for k in np.argsort(weight_decays, kind="stable")[::-1].tolist():
         solutions[k] = solve(program.with_weight_decay(float(weight_decays[k])), start)
-        start = solutions[k].variables
+        start, last = solutions[k].variables, k
         if solutions[k].status is Status.CANCELLED:
             break
     reached = range(max(solutions, default=-1) + 1)
     for k in set(reached) - set(solutions):
-        at = program.with_weight_decay(float(weight_decays[k])).certify(start)
-        solutions[k] = Solution(start, at, Status.CANCELLED, solutions[max(solutions)].solver, ())
+        beta = float(weight_decays[k])
+        primal = program.with_weight_decay(beta).objective(start)
+        share = beta / weight_decays[last] if beta > 0 else 0.0
+        dual = max(0.0, share * solutions[last].certificate.dual)
+        known = Certificate(primal, min(dual, primal), solutions[last].certificate.scope)
+        solutions[k] = Solution(start, known, Status.CANCELLED, solutions[last].solver, ())
     return tuple(solutions[k] for k in reached)
 
 

@@ -17,8 +17,9 @@ from convexviz.core.game import GameProgram
 from convexviz.core.moment_program import cycled
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Scope, Solution, Status
+from convexviz.core.types import Array
 from convexviz.errors import IncompatibleSolver
-from convexviz.solvers.base import Monitor, OnIteration, silent
+from convexviz.solvers.base import Monitor, OnIteration
 from convexviz.solvers.game_closed import finished, none_allowed
 from convexviz.solvers.game_repair import pulled
 from convexviz.solvers.game_solver import AbstractGameSolver
@@ -58,10 +59,23 @@ class ReluGame(AbstractGameSolver):
         assert isinstance(program, GameProgram)
         if program.searched is not None:
             return _one_latent(program, self.tolerance, on_iteration)
+        monitor = Monitor(self.tolerance, on_iteration)
         size = float(np.abs(np.vstack([program.X, program.reach.start])).max())
         if not program.discriminator.bias and size and not SIZES[0] <= size <= SIZES[1]:
-            return self._rescaled(program, size, on_iteration)
-        monitor = Monitor(self.tolerance, on_iteration)
+            variables = self._rescaled(program, size, monitor)
+        else:
+            variables = self._found(program, monitor)
+        certificate = program.certify(variables)
+        if not np.isfinite(certificate.primal) and not monitor.cancelled:
+            raise IncompatibleSolver(none_allowed(program, variables))
+        met = certificate.relative_gap <= self.tolerance
+        status = Status.OPTIMAL if met else Status.MAX_ITERATIONS
+        if monitor.cancelled:
+            status = Status.CANCELLED
+        return Solution(variables, certificate, status, NAME, tuple(monitor.trace))
+
+    def _found(self, program: GameProgram, monitor: Monitor, unit: float = 1.0) -> Array:
+        """The best samples and neurons; `monitor` hears of values `unit` times as large."""
         critic = _critic(program)
         planned = _plan(program)
         proved = planned.neurons if planned else critic.neurons if critic else None
@@ -76,21 +90,13 @@ class ReluGame(AbstractGameSolver):
             for tried in found.neurons if critic is None else ():
                 if (other := program.bound(tried)) > bound:
                     bound, neurons = other, tried
-            certificate = Certificate(best[0], min(bound, best[0]), Scope.GAN_GAME)
-            if monitor.record(certificate):
+            known = Certificate(unit * best[0], unit * min(bound, best[0]), Scope.GAN_GAME)
+            if monitor.record(known):
                 break
         C = best[1] if best[1] is not None else pulled(program, program.reach.start)
-        variables = program.pack(program.reach.samples(C), neurons)
-        certificate = program.certify(variables)
-        if not np.isfinite(certificate.primal) and not monitor.cancelled:
-            raise IncompatibleSolver(none_allowed(program, variables))
-        met = certificate.relative_gap <= self.tolerance
-        status = Status.OPTIMAL if met else Status.MAX_ITERATIONS
-        if monitor.cancelled:
-            status = Status.CANCELLED
-        return Solution(variables, certificate, status, NAME, tuple(monitor.trace))
+        return program.pack(program.reach.samples(C), neurons)
 
-    def _rescaled(self, game: GameProgram, size: float, report: OnIteration) -> Solution:
+    def _rescaled(self, game: GameProgram, size: float, monitor: Monitor) -> Array:
         """The game of samples of size one, whose steps have their lengths, and back."""
         reach = replace(
             game.reach, start=game.reach.start / size, beyond=game.reach.beyond / size**2
@@ -98,10 +104,8 @@ class ReluGame(AbstractGameSolver):
         other = GameProgram(
             game.X / size, game.n_generated, reach, game.discriminator, game.weight_decay / size
         )
-        solved = self._solve(other, silent)
-        G, neurons = other.samples(solved.variables), other.neurons(solved.variables)
-        variables = game.pack(size * G, neurons.times(size))
-        return finished(game, variables, self.tolerance, NAME, report)
+        found = self._found(other, monitor, size**2)
+        return game.pack(size * other.samples(found), other.neurons(found).times(size))
 
 
 def _one_latent(game: GameProgram, tolerance: float, on_iteration: OnIteration) -> Solution:

@@ -19,6 +19,7 @@ from scipy import sparse
 from convexviz.core.gated import GatedProgram
 from convexviz.core.loss_program import LossProgram
 from convexviz.core.losses import Hinge
+from convexviz.core.panics import unless_panic
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
@@ -137,8 +138,9 @@ def _optimum(
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = max(1e-12, tolerance)
     nothing = sparse.csc_matrix((len(cost), len(cost)))
-    solved = clarabel.DefaultSolver(nothing, cost, A, b, cones, settings).solve()
-    x, z = np.nan_to_num(np.array(solved.x)), np.nan_to_num(np.array(solved.z))
+    end = unless_panic(lambda: clarabel.DefaultSolver(nothing, cost, A, b, cones, settings).solve())
+    x = np.zeros(len(cost)) if end is None else np.nan_to_num(np.array(end.x))
+    z = np.zeros(len(b)) if end is None else np.nan_to_num(np.array(end.z))
     variables = np.zeros(squared.shape)
     flat = variables.reshape(-1, *squared.shape[-2:])
     for g, (s, i) in enumerate(groups):

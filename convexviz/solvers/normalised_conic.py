@@ -14,6 +14,7 @@ from jaxtyping import Float
 from scipy import sparse
 
 from convexviz.core.normalised import NormalisedProgram
+from convexviz.core.panics import unless_panic
 from convexviz.core.types import Array
 
 _LEAST = 1e-12
@@ -59,7 +60,8 @@ def solved(program: NormalisedProgram, tolerance: float) -> Float[np.ndarray, "g
     asked = max(tolerance, _LEAST)
     settings.tol_gap_rel = settings.tol_gap_abs = asked
     settings.tol_feas = min(asked, 1e-9)
-    x = np.array(clarabel.DefaultSolver(squares, cost, A, b, cones, settings).solve().x)
+    end = unless_panic(lambda: clarabel.DefaultSolver(squares, cost, A, b, cones, settings).solve())
+    x = np.zeros(0) if end is None else np.array(end.x)
     if x.shape != cost.shape or not np.isfinite(x).all():
         return out
     for (g, i), u in zip(groups, x[n : n + k * width].reshape(k, width), strict=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from convexviz.core.panics import unless_panic
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration
@@ -65,13 +66,9 @@ def clarabel(problem: cp.Problem, tolerance: float) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cvxpy warns of inaccuracy; the status says it too
             try:
-                problem.solve(solver="CLARABEL", **options)
-                optimal = problem.status == "optimal"
+                value = unless_panic(lambda: problem.solve(solver="CLARABEL", **options))
+                optimal = value is not None and problem.status == "optimal"
             except cp.SolverError:
-                optimal = False
-            except BaseException as error:
-                if type(error).__name__ != "PanicException":  # Rust's, which no class here names
-                    raise
                 optimal = False
     for variable in problem.variables():
         value = variable.value

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
+from convexviz.core import cone_search
 from convexviz.core.arrangements import enumerate_all, sample
 from convexviz.core.cone_ascent import ascend
 from convexviz.core.cone_bound import by_faces, facet_rows, multipliers, proved
 from convexviz.core.cone_climb import local_peaks
 from convexviz.core.cone_norm import ChosenCones, every_cone
 from convexviz.core.cone_pca import cone_pca
+from convexviz.core.cone_search import ConeSearch
 from convexviz.core.copositive import block_problem
 from convexviz.core.dual_norm import AllFaces
 from convexviz.core.losses import loss_named
@@ -205,3 +207,14 @@ def test_counts_beyond_every_float_are_refused_in_one_short_line(d: int) -> None
     with pytest.raises(SpecError, match=r"up to about 1e\d+: years and terabytes") as refused:
         every_cone(X)
     assert len(str(refused.value)) < 400
+
+
+def test_a_cone_that_is_passed_over_for_being_no_larger_is_bounded_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second cone's largest value is within rounding above what the first's multipliers say."""
+    search = ConeSearch([np.zeros((0, 2)), np.zeros((0, 2))], 2)
+    search.exact = False
+    forms = np.array([[[1.0, 0.0]], [[1.0 - 2e-13, 0.0]]])
+    monkeypatch.setattr(cone_search, "proved", lambda *_: 1.0 - 5e-13)
+    assert 1.0 - 2e-13 <= search.prove(forms, np.zeros((0, 4))).value <= 1.0

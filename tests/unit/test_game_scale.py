@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import convexviz
-from convexviz.core import reach
+from convexviz.core import moment_bound, reach
 from convexviz.core.discriminator import Discriminator
 from convexviz.core.game import GameProgram
-from convexviz.core.solution import Solution
+from convexviz.core.solution import Certificate, Scope, Solution
 from convexviz.solvers import game_choose, game_exact
 
 RNG = np.random.default_rng(3)
@@ -109,3 +109,45 @@ def test_a_repaired_value_is_never_below_a_linear_generators(
     assert known.any()
     assert bound > 0
     assert run.objectives[known].min() >= bound * (1 - 1e-6)
+
+
+def shifted(game: GameProgram, beyond: float) -> np.ndarray:
+    """The optimum of a linear critic, its samples moved until F is `beyond` above beta."""
+    found = game_choose.choose(game, 1e-6).solve(game).variables
+    way = X.sum(axis=0) / np.linalg.norm(X.sum(axis=0))
+    return game.pack(game.samples(found) - way * beyond / len(X), game.neurons(found))
+
+
+def test_what_rounding_allows_is_little_beside_a_tiny_beta_too() -> None:
+    """A billionth of F at G = 0 is many times this beta: it would buy a value below the optimum."""
+    for beta in (1e-10, 1e-6, 1.0):
+        game = GameProgram(X, 8, reach.free(8, 2), Discriminator("linear"), beta)
+        assert game.slack <= 0.1 * beta
+        assert np.isfinite(game.certify(shifted(game, 0.5 * game.slack)).primal)
+        assert game.certify(shifted(game, 2e-9 * game.scale)).primal == np.inf
+        if beta < 1e-9:
+            assert game.certify(shifted(game, 0.9e-9 * game.scale)).primal == np.inf
+
+
+@pytest.mark.parametrize("beyond", [0.0, 0.5])
+def test_a_bound_that_slack_does_not_explain_is_not_lowered_to_the_value(
+    monkeypatch: pytest.MonkeyPatch, beyond: float
+) -> None:
+    game = GameProgram(X, 8, reach.free(8, 2), Discriminator("linear"), 0.9)
+    variables = shifted(game, beyond * game.slack)
+    honest = game.certify(variables)
+    assert honest.primal * (1 - 1e-8) <= honest.dual <= honest.primal
+    exact = moment_bound.bound
+    monkeypatch.setattr(moment_bound, "bound", lambda *known: 1.01 * exact(*known))
+    wrong = game.certify(variables)
+    assert wrong.dual > 1.009 * wrong.primal
+
+
+def test_a_bound_that_slack_does_explain_is_lowered_to_the_value() -> None:
+    """Next to beta_max the slack alone lets samples stay at 0, which the optimum moves."""
+    whole = GameProgram(X, 8, reach.free(8, 2), Discriminator("linear"), 1.0).scale
+    game = GameProgram(X, 8, reach.free(8, 2), Discriminator("linear"), whole * (1 - 5e-10))
+    still = game.pack(np.zeros((8, 2)), game.neurons(shifted(game, 0.0)))
+    assert game.violation(still) > 0
+    assert game.bound(game.neurons(still)) > 0
+    assert game.certify(still) == Certificate(0.0, 0.0, Scope.GAN_GAME)

@@ -1,5 +1,7 @@
 """Batch norm after the ReLU with several outputs, patches and other losses."""
 
+import traceback
+
 import cvxpy as cp
 import numpy as np
 import pytest
@@ -142,19 +144,21 @@ def test_summed_patches_of_one_output_are_solved_where_columns_crawl() -> None:
 
 
 def test_a_cancel_in_the_middle_of_training_is_heard() -> None:
-    """The seventh report comes from inside the training of both layers; nothing comes after it but
-    what ends the run."""
+    """The third report comes from inside the training of both layers; at most one comes after."""
     program = made(outputs=2, patches=2, share=0.05)
     plain, heard = NormalisedColumns(tolerance=1e-10).solve(program), []
+    training: list[bool] = []
 
     def stop(progress: Progress) -> None:
         heard.append(progress)
+        training.append("_trained" in [frame.name for frame in traceback.extract_stack()])
         if len(heard) >= 3:
             raise Cancelled
 
     solution = NormalisedColumns(tolerance=1e-10).solve(program, on_iteration=stop)
     assert len(plain.objectives) > 2 * len(heard)
     assert solution.status is Status.CANCELLED
+    assert training[2]
     assert len(heard) <= 4
     assert solution.certificate.dual <= plain.certificate.primal <= solution.certificate.primal
 

@@ -11,8 +11,9 @@ from convexviz.core.discriminator import Discriminator, Neurons
 from convexviz.core.game import GameProgram
 from convexviz.core.relu_distance import _by_cells, distance, free_bias_distance, stacked
 from convexviz.core.relu_reply import Replies
-from convexviz.errors import IncompatibleSolver
-from convexviz.solvers.relu_polish import least_distance
+from convexviz.core.solution import Progress
+from convexviz.errors import Cancelled, IncompatibleSolver
+from convexviz.solvers.relu_polish import Polish, least_distance
 
 X22 = np.random.default_rng(22).standard_normal((4, 2))
 D2 = np.array([[1.5], [0.5], [-0.5], [-1]])
@@ -192,3 +193,44 @@ def test_neurons_that_share_a_line_are_all_asked() -> None:
             values = 0.7 * steps**2 - 1.3 * replies.psi(points)
             assert value <= values.min() + 1e-9
             assert value == pytest.approx(values.min(), abs=2e-3)  # a kink between two steps
+
+
+def test_samples_of_any_size_report_in_their_own_units_and_can_be_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beyond a hundred they are rescaled first; Cancel ends the search after its first start."""
+    rng = np.random.default_rng(0)
+    X, Z = rng.random((7, 2)), rng.standard_normal((7, 2))
+    runs, improved, run = [], [0], Polish.run
+
+    def counted(*known: Any) -> Any:
+        improved[0] += 1
+        return run(*known)
+
+    monkeypatch.setattr(Polish, "run", counted)
+    for size in (1.0, 1e-4, 1e4):
+        heard: list[Progress] = []
+
+        def stop(progress: Progress, heard: list[Progress] = heard) -> None:
+            heard.append(progress)
+            raise Cancelled
+
+        improved[0] = 0
+        result = convexviz.solve(
+            "wgan", data={"X": size * X, "Z": Z}, weight_decay=2.0 * size, discriminator="relu",
+            generator="free", on_iteration=stop, tolerance=1e-8,
+        )  # fmt: skip
+        assert result.status == "cancelled"
+        assert improved[0] == len(heard) == len(result.trace) == 1
+        assert heard[0].primal == pytest.approx(result.certificate.primal, rel=1e-6)
+        runs.append(np.array([heard[0].primal, heard[0].dual]) / size**2)
+    assert np.allclose(runs[1:], runs[0], rtol=1e-3)
+
+
+def test_a_refusal_names_the_numbers_that_were_given() -> None:
+    rng = np.random.default_rng(0)
+    data = {"X": 255 * rng.random((12, 2)), "Z": rng.standard_normal((12, 2))}
+    with pytest.raises(IncompatibleSolver, match=r"weight_decay=50 .*F = 1105,"):
+        convexviz.solve(
+            "wgan", data=data, weight_decay=50.0, discriminator="relu", generator="linear"
+        )
