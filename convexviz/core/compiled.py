@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 from numba import njit
+from numba.core.caching import IndexDataCacheFile
+
+
+class OneFileASignature(IndexDataCacheFile):  # type: ignore[misc]
+    """Machine code on disk under the name of its own signature, written before it is indexed.
+
+    Numba numbers the files: two processes that compile two signatures of a function at once may
+    then find each other's code under their own, and run it.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Write the code, then that it is there."""
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+        name = self._index_name.removesuffix(".nbi") + f".{digest}.nbc"
+        self._save_data(name, data)
+        self._save_index({**self._load_index(), key: name})
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,6 +48,10 @@ def _compile(function: Callable[..., Any], fast: set[str]) -> Callable[..., Any]
     bare = inspect.unwrap(function)
     options: dict[str, Any] = {"nogil": True, "fastmath": fast}
     try:
-        return njit(cache=True, **options)(bare)
+        made: Callable[..., Any] = njit(cache=True, **options)(bare)
     except RuntimeError:
         return njit(**options)(bare)
+    file = getattr(getattr(made, "_cache", None), "_cache_file", None)
+    if type(file) is IndexDataCacheFile:
+        file.__class__ = OneFileASignature
+    return made
