@@ -18,7 +18,7 @@ from convexviz.core.cone_ascent import ON
 from convexviz.core.cone_bound import facet_rows
 from convexviz.core.cone_climb import span_of
 from convexviz.core.cone_search import ConeSearch, Proved
-from convexviz.core.dual_norm import AllFaces, DualNorm, Found, Peaks, power_of_two
+from convexviz.core.dual_norm import AllFaces, Found, Peaks, SearchedNorm, power_of_two
 from convexviz.core.faces import MAX_CELLS, MAX_RANK, count_cells
 from convexviz.core.faces_peaks import local_maxima
 from convexviz.core.faces_rows import RowSpace
@@ -32,7 +32,7 @@ _SECONDS_A_CELL = {1: 1e-6, 2: 1e-6, 3: 1e-6, 4: 1.5e-6}  # of one search, measu
 _OUTSIDE = 1e-7  # of unit rows and directions
 
 
-class ChosenCones(DualNorm):
+class ChosenCones(SearchedNorm):
     """The cones of `arrangements`; a bound covers every network where those are complete."""
 
     def __init__(self, X: Float[np.ndarray, "N d"], arrangements: Arrangements) -> None:
@@ -166,7 +166,7 @@ def _distinct(points: Float[np.ndarray, "k r"]) -> Float[np.ndarray, "q r"]:
     return out
 
 
-def every_cone(X: Float[np.ndarray, "N d"]) -> DualNorm:
+def every_cone(X: Float[np.ndarray, "N d"]) -> SearchedNorm:
     """Every cone of these rows: by faces up to rank 4, beyond one after another where few.
 
     Raises:
@@ -176,7 +176,7 @@ def every_cone(X: Float[np.ndarray, "N d"]) -> DualNorm:
 
 
 @lru_cache(maxsize=4)
-def _every_cone(content: bytes, shape: tuple[int, int]) -> DualNorm:
+def _every_cone(content: bytes, shape: tuple[int, int]) -> SearchedNorm:
     # Verifying, drawing and solving ask for the same ones.
     X = np.frombuffer(content).reshape(shape)
     space = RowSpace.of(X)

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.optimize import nnls
 
+from convexviz.core.dual_norm import ListedNorm, SearchedNorm
 from convexviz.core.types import Array
 from convexviz.errors import IncompatibleSolver
 
@@ -41,6 +42,15 @@ def cone_rows(
     return out
 
 
+def _patterns(program: VectorProgram) -> Bool[np.ndarray, "N P"]:
+    if not isinstance(program.norm, ListedNorm):
+        raise IncompatibleSolver(
+            f"the patterns of {len(program.X):,} rows of {program.X.shape[1]} columns are too many "
+            "to write out; use fewer rows, or arrangements='sampled'"
+        )
+    return program.norm.patterns()
+
+
 def block_problem(program: VectorProgram) -> cp.Problem:
     """The relaxation in block form over every pattern, in coordinates of the row space.
 
@@ -49,7 +59,7 @@ def block_problem(program: VectorProgram) -> cp.Problem:
     """
     import cvxpy as cp
 
-    patterns = program.norm.patterns()
+    patterns = _patterns(program)
     if patterns.shape[1] > MAX_BLOCKS:
         raise IncompatibleSolver(
             f"cvxpy takes at most {MAX_BLOCKS} patterns written out, got {patterns.shape[1]}; "
@@ -85,7 +95,7 @@ def fractional_problem(program: VectorProgram) -> cp.Problem:
     """
     import cvxpy as cp
 
-    patterns, y = program.norm.patterns(), program.Y.ravel()
+    patterns, y = _patterns(program), program.Y.ravel()
     if program.loss.name != "squared":
         raise IncompatibleSolver(
             f"the fractional form is of squared loss, got {program.loss.name!r}"
@@ -116,7 +126,7 @@ def fractional_fit(program: VectorProgram, problem: cp.Problem) -> Float[np.ndar
     r, y = rows.shape[1], program.Y.ravel()
     inner = np.eye(len(y))
     found = {v.name(): np.asarray(v.value) for v in problem.variables()}
-    for i, pattern in enumerate(program.norm.patterns().T):
+    for i, pattern in enumerate(_patterns(program).T):
         wide = readout_matrix(program, rows * pattern[:, None]).reshape(len(y), r, k)
         inner += 2.0 * sum(wide[:, :, q] @ found[f"U{i}"] @ wide[:, :, q].T for q in range(k))
     out: Array = (y - np.linalg.solve(inner, y)).reshape(program.Y.shape)
@@ -152,7 +162,7 @@ def fit_of(program: VectorProgram, problem: cp.Problem) -> Float[np.ndarray, "n 
     rows, r = program.norm.rows, program.norm.rows.shape[1]
     blocks = {v.name(): np.asarray(v.value) for v in problem.variables()}
     out = np.zeros(program.Y.size)
-    for i, pattern in enumerate(program.norm.patterns().T):
+    for i, pattern in enumerate(_patterns(program).T):
         Z = blocks[f"block{i}"][:r, r:]
         out += readout_matrix(program, rows * pattern[:, None]) @ Z.ravel()
     return out.reshape(program.Y.shape)
@@ -165,17 +175,24 @@ def recovered(
 
     At an optimum `F = sum_k w_k A(a_k g_k')` over the peaks of the dual norm at `R(F)`, w >= 0. The
     sum exists where the blocks are completely positive, and fails where the relaxation is loose.
+
+    Raises:
+        IncompatibleSolver: nothing finds the peaks of this dual norm.
     """
-    R = program.loss.minus_gradient(F, program.Y)
-    G = program.readout.adjoint(R)
-    beta = program.weight_decay
-    found = program.norm.search(G, beta * (1 - near), 1 - near)
-    peaks = program.norm.peaks(G, found, 500)
+    norm, beta = program.norm, program.weight_decay
+    if not isinstance(norm, SearchedNorm):
+        raise IncompatibleSolver(
+            f"a search must find the neurons of a prediction, and {type(norm).__name__} is a bound "
+            "alone; use method='closed_form'"
+        )
+    G = program.readout.adjoint(program.loss.minus_gradient(F, program.Y))
+    found = norm.search(G, beta * (1 - near), 1 - near)
+    peaks = norm.peaks(G, found, 500)
     if not len(peaks) or found.largest < beta * (1 - near):
         return np.zeros((0, program.X.shape[1] + program.outputs))
     raw = peaks.hidden[:, :, None] * peaks.outputs[:, None, :]
     atoms = program.readout.apply(np.moveaxis(raw, 0, -1)).reshape(F.size, len(peaks))
     weights, _ = nnls(atoms, F.ravel(), maxiter=50 * len(peaks))
     on = weights > 0
-    U = peaks.points[on] @ program.norm.basis.T
+    U = peaks.points[on] @ norm.basis.T
     return np.concatenate([U, weights[on, None] * peaks.outputs[on]], axis=1)

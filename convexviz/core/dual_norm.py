@@ -56,7 +56,7 @@ class Peaks:
 
 
 class DualNorm(ABC):
-    """How M is evaluated: subclasses know the data X and range over its cones."""
+    """A bound on M from above: subclasses know the data X and what M ranges over."""
 
     @property
     @abstractmethod
@@ -64,14 +64,9 @@ class DualNorm(ABC):
         """What a bound from this M covers."""
 
     @property
-    def exact(self) -> bool:
-        """Whether `search` finds M itself; else it estimates, and only `largest` is proved."""
-        return True
-
-    @property
     @abstractmethod
     def n_patterns(self) -> int:
-        """Over how many activation patterns M ranges."""
+        """Over how many activation patterns M ranges; 0 where nobody counts them."""
 
     @property
     @abstractmethod
@@ -89,8 +84,25 @@ class DualNorm(ABC):
         return True
 
     @abstractmethod
+    def largest(self, G: Float[np.ndarray, "N c"]) -> float:
+        """At least M: never below the true maximum over these cones by more than rounding."""
+
+
+class ListedNorm(DualNorm):
+    """M over patterns that can be listed."""
+
+    @abstractmethod
     def patterns(self) -> Bool[np.ndarray, "N P"]:
         """The activation patterns, a column each; listed only where somebody asks."""
+
+
+class SearchedNorm(ListedNorm):
+    """M over cones that a search goes through: what it finds are neurons."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether `search` finds M itself; else it estimates, and only `largest` is proved."""
+        return True
 
     @abstractmethod
     def search(
@@ -103,11 +115,10 @@ class DualNorm(ABC):
         """The best `most` local maxima among what was found for the same G."""
 
     def largest(self, G: Float[np.ndarray, "N c"]) -> float:
-        """At least M: never below the true maximum over these cones by more than rounding."""
         return self.search(G).largest
 
 
-class AllFaces(DualNorm):
+class AllFaces(SearchedNorm):
     """Every activation pattern of X, up to rank 4 (see `faces`).
 
     Raises:

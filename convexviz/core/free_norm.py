@@ -8,9 +8,9 @@ certifies, an ascent only estimates).
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from convexviz.core.dual_norm import DualNorm, Found, Peaks
+from convexviz.core.dual_norm import DualNorm
 from convexviz.core.orthonormal import dual_norm as positive_norm
 from convexviz.core.solution import Scope
 from convexviz.core.types import Array
@@ -29,10 +29,6 @@ class FreeNorm(DualNorm):
         return Scope.RELU_NETWORK
 
     @property
-    def exact(self) -> bool:
-        return False
-
-    @property
     def n_patterns(self) -> int:
         return 0
 
@@ -44,17 +40,8 @@ class FreeNorm(DualNorm):
     def basis(self) -> Float[np.ndarray, "d r"]:
         return np.eye(self._X.shape[1])
 
-    def patterns(self) -> Bool[np.ndarray, "N P"]:
-        raise NotImplementedError("the patterns of data of any rank are too many to list")
-
-    def search(
-        self, G: Float[np.ndarray, "N c"], threshold: float = 0.0, share: float = 0.999
-    ) -> Found:
-        del threshold, share
-        return Found(self._width * positive_norm(G), np.zeros((0, self._X.shape[1])))
-
-    def peaks(self, G: Float[np.ndarray, "N c"], found: Found, most: int) -> Peaks:
-        raise NotImplementedError("an upper bound has no peaks; see `ascend`")
+    def largest(self, G: Float[np.ndarray, "N c"]) -> float:
+        return self._width * positive_norm(G)
 
 
 def ascend(

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convexviz.core.dual_norm import DualNorm, Found, Peaks
+from convexviz.core.dual_norm import AllFaces, ListedNorm
 from convexviz.core.faces import MAX_CELLS, MAX_RANK, count_cells
 from convexviz.core.faces_rows import RowSpace
 from convexviz.core.solution import Scope
-from convexviz.errors import DataError, SpecError
+from convexviz.errors import SpecError
 
 _EQUAL = 1e-9
 
@@ -36,8 +36,6 @@ def why_not_spike_free(X: Float[np.ndarray, "n d"]) -> str | None:
             f"rows that are not orthogonal are decided up to rank {MAX_RANK}; these have rank "
             f"{space.rank} and cosines up to {cosines.max():.2g}"
         )
-    from convexviz.core.dual_norm import AllFaces
-
     norm, inverse = AllFaces(X), np.linalg.pinv(X)
     outside = norm.largest(np.eye(len(X)) - X @ inverse)
     if outside > _EQUAL * lengths.max():
@@ -48,7 +46,7 @@ def why_not_spike_free(X: Float[np.ndarray, "n d"]) -> str | None:
     return None
 
 
-class SpikeFree(DualNorm):
+class SpikeFree(ListedNorm):
     """The bound `M(R) <= sigma_1(R'X)` of spike-free rows: over every pattern, by one of them.
 
     Raises:
@@ -79,16 +77,5 @@ class SpikeFree(DualNorm):
     def patterns(self) -> Bool[np.ndarray, "N P"]:
         return np.ones((len(self.rows), 1), dtype=bool)
 
-    def search(
-        self, G: Float[np.ndarray, "N c"], threshold: float = 0.0, share: float = 0.999
-    ) -> Found:
-        """The bound alone: it names no neuron."""
-        del threshold, share
-        none = np.zeros((0, self.rows.shape[1]))
-        if not self.rows.size:
-            return Found(0.0, none)
-        return Found(float(np.linalg.norm(G.T @ self.rows, 2)), none)
-
-    def peaks(self, G: Float[np.ndarray, "N c"], found: Found, most: int) -> Peaks:
-        del G, found, most
-        raise DataError("the bound of spike-free rows names no neurons; use the closed form")
+    def largest(self, G: Float[np.ndarray, "N c"]) -> float:
+        return float(np.linalg.norm(G.T @ self.rows, 2)) if self.rows.size else 0.0

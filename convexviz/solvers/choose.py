@@ -90,6 +90,7 @@ def _with_loss(program: LossProgram, tolerance: float) -> AbstractSolver | None:
 def _vector(program: VectorProgram, tolerance: float, seed: int) -> AbstractSolver | None:
     from convexviz.core.cone_norm import ChosenCones
     from convexviz.core.free_norm import FreeNorm
+    from convexviz.core.spike_free import SpikeFree
 
     found: AbstractSolver
     if isinstance(program.norm, ChosenCones) and not program.norm.exact:
@@ -100,10 +101,10 @@ def _vector(program: VectorProgram, tolerance: float, seed: int) -> AbstractSolv
         from convexviz.solvers.free_neurons import FreeNeurons
 
         found = FreeNeurons(tolerance=tolerance, seed=seed)
-    elif not program.norm.exact:
-        from convexviz.solvers.cone_columns import ConeColumns
+    elif isinstance(program.norm, SpikeFree):
+        from convexviz.solvers.soft_threshold import SoftThreshold
 
-        found = ConeColumns(tolerance)
+        found = SoftThreshold(tolerance)
     else:
         from convexviz.solvers.dual_newton import DualNewton
 

@@ -87,6 +87,11 @@ class _Run:
     residual: Array = field(init=False)
     bound: float = -1.0
 
+    @property
+    def norm(self) -> ChosenCones:
+        assert isinstance(self.program.norm, ChosenCones)  # `why_not` refuses others
+        return self.program.norm
+
     def go(self) -> Solution:
         program = self.program
         self.found = np.zeros((0, program.X.shape[1] + program.outputs))
@@ -126,8 +131,8 @@ class _Run:
             self.best = columns
         R = program.loss.minus_gradient(program.fit(columns), program.Y)
         G = program.readout.adjoint(R)
-        there = program.norm.search(G, program.weight_decay * (1 + 1e-9), _SHARE)
-        self.found = there.points[:_ADDED] @ program.norm.basis.T
+        there = self.norm.search(G, program.weight_decay * (1 + 1e-9), _SHARE)
+        self.found = there.points[:_ADDED] @ self.norm.basis.T
         bound = program.bound(R, max(there.largest, 1e-300))
         if there.largest <= program.weight_decay:  # nothing above it was climbed to
             bound = program.bound(R, program.weight_decay)

@@ -51,7 +51,7 @@ class Copositive(AbstractSolver):
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, VectorProgram)
-        if not program.norm.exact:  # its bound is the relaxation's, a cone at a time
+        if DualNewton().why_not(program):  # the bound is the relaxation's, a cone at a time
             found = ConeColumns(self.tolerance).solve(program, on_iteration=on_iteration)
             return replace(found, solver="Copositive")
         monitor = Monitor(self.tolerance, on_iteration)

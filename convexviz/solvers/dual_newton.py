@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float
 
-from convexviz.core.dual_norm import Found, Peaks
+from convexviz.core.dual_norm import Found, Peaks, SearchedNorm
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.prune import pruned
 from convexviz.core.solution import Certificate, Solution, Status
@@ -53,7 +53,7 @@ class DualNewton(AbstractSolver):
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         if not isinstance(program, VectorProgram):
             return f"it needs a VectorProgram, got {type(program).__name__}"
-        if not program.norm.exact:
+        if not isinstance(program.norm, SearchedNorm) or not program.norm.exact:
             return "it needs a dual norm that a search finds exactly"
         if not np.isfinite(program.loss.smoothness):
             return f"it needs a smooth loss, got {program.loss.name}"
@@ -144,6 +144,11 @@ class _Search:
     close: bool = False
     certificate: Certificate | None = None
 
+    @property
+    def norm(self) -> SearchedNorm:
+        assert isinstance(self.program.norm, SearchedNorm)  # `why_not` refuses others
+        return self.program.norm
+
     def run(self) -> Solution:
         self.begin()
         return self._finish()
@@ -160,9 +165,9 @@ class _Search:
 
     def _told(self) -> bool:
         """Records the pair, an estimated bound as none; whether to stop."""
-        scope = self.program.norm.scope
+        scope = self.norm.scope
         pair = Certificate(self.primal, min(self.dual, self.primal), scope)
-        if self.program.norm.exact:
+        if self.norm.exact:
             return self.monitor.record(pair)
         self.monitor.record(Certificate(self.primal, 0.0, scope))
         return self.monitor.cancelled or pair.relative_gap <= self.monitor.tolerance
@@ -206,7 +211,7 @@ class _Search:
         if there.bound > self.dual:
             self.dual, self.residual = there.bound, there.R
         stop = self._told()
-        if self.monitor.cancelled or not self.program.norm.exact:
+        if self.monitor.cancelled or not self.norm.exact:
             return stop
         self.close = stop
         return stop and self._met()
@@ -226,7 +231,7 @@ class _Search:
         gap = (self.primal - self.dual) / self.primal if self.dual > 0 else 1.0
         near = min(max(_ROOTS * np.sqrt(max(gap, 0.0)), _LEAST), _NEAR)
         low = program.weight_decay * (1 - near)
-        found = program.norm.search(program.readout.adjoint(R), low, _SHARE)
+        found = self.norm.search(program.readout.adjoint(R), low, _SHARE)
         return _Place(F, R, found, program.bound(R, found.largest))
 
     def _at_best(self) -> tuple[_Place, Cuts, tuple[Array, Array]]:
@@ -237,7 +242,7 @@ class _Search:
 
     def _peaks(self, place: _Place) -> Peaks:
         G = self.program.readout.adjoint(place.R)
-        return self.program.norm.peaks(G, place.found, _MOST)
+        return self.norm.peaks(G, place.found, _MOST)
 
     def _step(self, here: _Place, peaks: Peaks, atoms: Cuts, before: tuple[Array, Array]) -> Step:
         program, F = self.program, here.F
@@ -249,7 +254,7 @@ class _Search:
             none = np.zeros((0, *F.shape))
             weights = newton_step(F, directions, excess, none, root).weights[: len(peaks)]
         G = np.ascontiguousarray(program.readout.adjoint(here.R))
-        bends = curvature(program.norm.rows, G, peaks, weights)
+        bends = curvature(self.norm.rows, G, peaks, weights)
         return newton_step(F, directions, excess, read(program, bends), root)
 
     def _along(self, here: _Place, move: Float[np.ndarray, "n c"]) -> _Place:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from convexviz.core.cone_norm import ChosenCones
+from convexviz.core.dual_norm import SearchedNorm
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
 from convexviz.core.types import Array
@@ -56,7 +57,7 @@ class FrankWolfe(AbstractSolver):
         return run.go()
 
     def _optimum(self, program: VectorProgram) -> Array:
-        if program.norm.exact:
+        if DualNewton().why_not(program) is None:
             return DualNewton(min(self.tolerance, 1e-8)).solve(program).variables
         return ConeColumns(max(self.tolerance, _AS_NEAR)).solve(program).variables
 
@@ -72,21 +73,26 @@ class _Run:
     records: dict[str, list[float]] = field(default_factory=dict)
     bound: float = 0.0
 
+    @property
+    def norm(self) -> SearchedNorm:
+        assert isinstance(self.program.norm, SearchedNorm)  # `why_not` refuses others
+        return self.program.norm
+
     def go(self) -> Solution:
         program = self.program
         F = np.zeros_like(program.Y)
         for k in range(self.options.steps):
             R = program.loss.minus_gradient(F, program.Y)
             G = program.readout.adjoint(R)
-            found = program.norm.search(G)
+            found = self.norm.search(G)
             gap = self.t * found.largest - float(np.vdot(R, F))
             value = program.loss.value(F, program.Y)
-            if program.norm.exact:
+            if self.norm.exact:
                 self.bound = max(self.bound, program.bound(R, found.largest))
             self._note(value, gap)
             if self.monitor.cancelled or gap <= self.options.tolerance * value:
                 break
-            peak = program.norm.peaks(G, found, 1)
+            peak = self.norm.peaks(G, found, 1)
             if not len(peak):
                 break
             raw = peak.hidden[0][:, None] * peak.outputs[0][None, :]
@@ -103,7 +109,7 @@ class _Run:
         self.records.setdefault("gap", []).append(gap)
         self.records.setdefault("primal", []).append(primal)
         dual = min(self.bound, primal)
-        self.monitor.record(Certificate(primal, dual, program.norm.scope))
+        self.monitor.record(Certificate(primal, dual, self.norm.scope))
 
     def _share(self, F: Array, move: Array, k: int) -> float:
         if not self.options.line_search:
@@ -123,7 +129,7 @@ class _Run:
 
     def _take(self, gamma: float, point: Array, outputs: Array) -> None:
         self.weights = [(1.0 - gamma) * weight for weight in self.weights]
-        self.neurons.append(np.concatenate([self.program.norm.basis @ point, outputs]))
+        self.neurons.append(np.concatenate([self.norm.basis @ point, outputs]))
         self.weights.append(gamma * self.t)
         self.records.setdefault("share", []).append(gamma)
 
@@ -162,10 +168,10 @@ class _Run:
     def _certified(self, variables: Array) -> tuple[Certificate, dict[str, Array]]:
         """The certificate, and what proves it where the dual norm is estimated from below."""
         program = self.program
-        if program.norm.exact:
+        if self.norm.exact:
             return program.certify(variables), {}
         R = program.loss.minus_gradient(program.fit(variables), program.Y)
         proof, dual = proved_bound(program, R)
         primal = program.objective(variables)
-        certificate = Certificate(primal, min(dual, primal), program.norm.scope)
+        certificate = Certificate(primal, min(dual, primal), self.norm.scope)
         return certificate, {"cone_residual": R, "cone_multipliers": proof.table}

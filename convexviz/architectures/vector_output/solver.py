@@ -25,11 +25,12 @@ def solver(spec: Spec, program: AbstractConvexProgram) -> AbstractSolver:
         from convexviz.solvers.copositive import Copositive
 
         return Copositive(spec.tolerance)
+    from convexviz.core.cone_norm import ChosenCones
     from convexviz.core.free_norm import FreeNorm
     from convexviz.core.vector import VectorProgram
 
     assert isinstance(program, VectorProgram)
-    if not program.norm.exact and spec.arrangements == "sampled":
+    if isinstance(program.norm, ChosenCones) and not program.norm.exact:
         from convexviz.solvers.cone_columns import ConeColumns
 
         return ConeColumns(spec.tolerance, spec.prune)
