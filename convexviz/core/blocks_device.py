@@ -42,7 +42,7 @@ class DeviceBlocks:
         dtype = getattr(torch, precision)
         masks = torch.as_tensor(np.ascontiguousarray(patterns), device=device).to(dtype)
         entries = CPU_ENTRIES if device == "cpu" else ENTRIES
-        return cls(torch.as_tensor(X, dtype=dtype, device=device), masks, entries)
+        return cls(torch.tensor(X, dtype=dtype, device=device), masks, entries)
 
     def predict(self, Z: torch.Tensor) -> torch.Tensor:
         """`sum_i D_i X Z_i` (N, k) for Z (P, d, k)."""

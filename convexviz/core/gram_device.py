@@ -28,9 +28,9 @@ def masked_gram_on(
     step = max(1, ROWS // (P * d))
     for start in range(0, n, step):
         rows = slice(start, start + step)
-        features = torch.as_tensor(X[rows], **where)[:, None, :]
+        features = torch.tensor(X[rows], **where)[:, None, :]
         masks = torch.as_tensor(patterns[rows], **where)[:, :, None]
         masked = (masks * features).reshape(-1, P * d)
         G += masked.T @ masked
-        b += masked.T @ torch.as_tensor(y[rows], **where)
+        b += masked.T @ torch.tensor(y[rows], **where)
     return with_blocks(G.cpu().numpy(), b.cpu().numpy().reshape(P, d), float(y @ y))

@@ -38,7 +38,7 @@ class DeviceFeatures:
 
         entries = CPU_ENTRIES if device == "cpu" else ENTRIES
         return cls(
-            torch.as_tensor(X, dtype=getattr(torch, precision), device=device),
+            torch.tensor(X, dtype=getattr(torch, precision), device=device),
             torch.as_tensor(patterns, device=device),
             max(1, entries // max(1, patterns.shape[1])),
         )

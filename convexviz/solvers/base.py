@@ -58,13 +58,24 @@ class Monitor:
         self._tell(self._progress(certificate))
         return self.cancelled
 
-    def _progress(self, certificate: Certificate) -> Progress:
+    def pass_on(self, progress: Progress) -> None:
+        """The `on_iteration` of another solve of this program on the way: told in this one's count
+        and clock, without an entry in its trace.
+
+        Raises:
+            Cancelled: the caller has left.
+        """
+        self._tell(self._progress(progress))
+        if self.cancelled:
+            raise Cancelled
+
+    def _progress(self, at: Certificate | Progress) -> Progress:
         seconds = time.perf_counter() - self.started
-        return Progress(
-            len(self.trace), float(certificate.primal), float(certificate.dual), seconds
-        )
+        return Progress(len(self.trace), float(at.primal), float(at.dual), seconds)
 
     def _tell(self, progress: Progress) -> None:
+        if self.cancelled:  # who has left hears no more
+            return
         try:
             self.on_iteration(progress)
         except Cancelled:

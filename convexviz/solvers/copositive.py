@@ -55,10 +55,11 @@ class Copositive(AbstractSolver):
             found = ConeColumns(self.tolerance).solve(program, on_iteration=on_iteration)
             return replace(found, solver="Copositive")
         monitor = Monitor(self.tolerance, on_iteration)
-        variables, R = self._point(program)
-        relaxed = relaxed_norm(program, R)
+        variables, R = self._point(program, monitor)
+        # Who cancels does not wait for multipliers: plain singular values bound as well.
+        relaxed = relaxed_norm(program, R, {} if monitor.cancelled else None)
         certificate = relaxation_certificate(program, variables, R, relaxed)
-        if certificate.relative_gap > self.tolerance:
+        if certificate.relative_gap > self.tolerance and not monitor.cancelled:
             # Clarabel may stop short of the optimum; the network's own residual is a point as well.
             own = program.loss.minus_gradient(program.fit(variables), program.Y)
             there = relaxed_norm(program, own)
@@ -73,32 +74,35 @@ class Copositive(AbstractSolver):
         records = records_of(R, relaxed)
         return Solution(variables, certificate, status, "Copositive", trace, records=records)
 
-    def _point(self, program: VectorProgram) -> tuple[Array, Array]:
+    def _point(self, program: VectorProgram, monitor: Monitor) -> tuple[Array, Array]:
         """A network, and the residual that the bound starts from."""
         none = np.zeros((0, program.X.shape[1] + program.outputs))
         if program.certify(none).relative_gap <= _ROUNDING:  # the penalty outweighs the data
             return none, program.loss.minus_gradient(np.zeros_like(program.Y), program.Y)
         if program.norm.n_patterns > min(WRITTEN_OUT, MAX_BLOCKS) and not self.fractional:
-            exact = DualNewton(self.tolerance).solve(program).variables
+            exact = self._exact(program, monitor)
             return exact, program.loss.minus_gradient(program.fit(exact), program.Y)
         F = self._fit(program)
         R = program.loss.minus_gradient(F, program.Y)
-        network = self._network(program, F, none)
-        return network, R
+        return self._network(program, F, none, monitor), R
 
     def _fit(self, program: VectorProgram) -> Array:
         problem = fractional_problem(program) if self.fractional else block_problem(program)
         clarabel(problem, 1e-10)
         return (fractional_fit if self.fractional else fit_of)(program, problem)
 
-    def _network(self, program: VectorProgram, F: Array, none: Array) -> Array:
+    def _network(self, program: VectorProgram, F: Array, none: Array, monitor: Monitor) -> Array:
         """The neurons that the blocks factor into; where they do not, those of the optimum."""
         found = [recovered(program, F, near) for near in (1e-6, 1e-4, 1e-2)]
         best = min([*found, none], key=program.objective)
         moved = polished(program, best)
         if program.certify(moved).relative_gap <= self.tolerance:
             return moved
-        return DualNewton(self.tolerance).solve(program).variables
+        return self._exact(program, monitor)
+
+    def _exact(self, program: VectorProgram, monitor: Monitor) -> Array:
+        solver = DualNewton(self.tolerance)
+        return solver.solve(program, on_iteration=monitor.pass_on).variables
 
 
 def relaxation_certificate(

@@ -50,16 +50,14 @@ class FrankWolfe(AbstractSolver):
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:
         assert isinstance(program, VectorProgram)
-        t = self.path_norm
+        t, monitor = self.path_norm, Monitor(self.tolerance, on_iteration)
         if t == 0.0:
-            t = program.penalty(self._optimum(program))
-        run = _Run(program, self, t, Monitor(self.tolerance, on_iteration))
-        return run.go()
-
-    def _optimum(self, program: VectorProgram) -> Array:
-        if DualNewton().why_not(program) is None:
-            return DualNewton(min(self.tolerance, 1e-8)).solve(program).variables
-        return ConeColumns(max(self.tolerance, _AS_NEAR)).solve(program).variables
+            solver: AbstractSolver = ConeColumns(max(self.tolerance, _AS_NEAR))
+            if DualNewton().why_not(program) is None:
+                solver = DualNewton(min(self.tolerance, 1e-8))
+            optimum = solver.solve(program, on_iteration=monitor.pass_on).variables
+            t = program.penalty(optimum)
+        return _Run(program, self, t, monitor).go()
 
 
 @dataclass(slots=True)
@@ -171,7 +169,8 @@ class _Run:
         if self.norm.exact:
             return program.certify(variables), {}
         R = program.loss.minus_gradient(program.fit(variables), program.Y)
-        proof, dual = proved_bound(program, R)
+        known = np.zeros((0, 4)) if self.monitor.cancelled else None
+        proof, dual = proved_bound(program, R, known)
         primal = program.objective(variables)
         certificate = Certificate(primal, min(dual, primal), self.norm.scope)
         return certificate, {"cone_residual": R, "cone_multipliers": proof.table}

@@ -167,7 +167,7 @@ class _Steps:
         self.patches = program.readout.patches if isinstance(program.readout, Pooled) else 1
         patterns = program.arrangements.patterns[:, chosen]
         self.blocks = DeviceBlocks.of(program.X, patterns, options.device, precision)
-        self.Y = torch.as_tensor(program.Y).to(self.blocks.X)
+        self.Y = torch.tensor(program.Y).to(self.blocks.X)
         self.V = self.Z = torch.as_tensor(start[chosen]).to(self.blocks.X)
         steep = program.loss.smoothness * self.blocks.largest_square() * self.patches
         self.moves = bool(np.isfinite(steep) and steep > 0.0)

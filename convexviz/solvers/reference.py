@@ -10,6 +10,7 @@ import numpy as np
 from convexviz.core.panics import unless_panic
 from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution, Status
+from convexviz.errors import ConvexvizError
 from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ class Reference(AbstractSolver):
 
     tolerance: float = 1e-6
 
-    def why_not(self, program: AbstractConvexProgram) -> str | None:  # noqa: ARG002
+    def why_not(self, program: AbstractConvexProgram) -> str | None:
+        try:
+            program.to_cvxpy()
+        except ConvexvizError as refused:  # too many patterns, or a loss that is not written out
+            return str(refused)
         return None
 
     def _solve(self, program: AbstractConvexProgram, on_iteration: OnIteration) -> Solution:

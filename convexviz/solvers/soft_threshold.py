@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from convexviz.core.solution import Solution, Status
 from convexviz.core.spike_free import SpikeFree
 from convexviz.core.types import Array
 from convexviz.core.vector import VectorProgram
-from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration
+from convexviz.solvers.base import AbstractSolver, Monitor, OnIteration, followed, silent
 
 _EQUAL = 1e-9
 _NEGATIVE = 1e-9
@@ -62,12 +63,18 @@ class SoftThreshold(AbstractSolver):
         return Solution(variables, certificate, status, "SoftThreshold", tuple(monitor.trace))
 
     def path(
-        self, program: VectorProgram, weight_decays: list[float], *, on_iteration: OnIteration
+        self,
+        program: VectorProgram,
+        weight_decays: Sequence[float],
+        *,
+        on_iteration: OnIteration = silent,
     ) -> tuple[Solution, ...]:
-        """One solution a weight decay."""
-        return tuple(
-            self._solve(program.with_weight_decay(beta), on_iteration) for beta in weight_decays
-        )
+        """One solution a weight decay, in the order given. A cancelled path: see `followed`."""
+
+        def solve(at: VectorProgram, _start: Array | None) -> Solution:
+            return self._solve(at, on_iteration)
+
+        return followed(program, weight_decays, solve)
 
 
 def why_no_closed_form(program: VectorProgram) -> str | None:
