@@ -43,7 +43,7 @@ def _append(k: Array, basis: Array, R: Array, count: int) -> bool:  # pragma: no
 
 
 @compiled
-def _within(v: Array, basis: Array, count: int) -> None:  # pragma: no cover - compiled
+def within(v: Array, basis: Array, count: int) -> None:  # pragma: no cover - compiled
     """v without its part in the first rows of `basis`, in place."""
     for i in range(count):
         t = 0.0
@@ -60,13 +60,13 @@ def _highest(B: Array, basis: Array, count: int, u: Array) -> Array:  # pragma: 
     c, r = B.shape
     across = B.copy()
     for a in range(c):
-        _within(across[a], basis, count)
+        within(across[a], basis, count)
     values, vectors = np.linalg.eigh(across @ across.T)
     w = np.zeros(r)
     for a in range(c):
         for s in range(r):
             w[s] += vectors[a, c - 1] * across[a, s]
-    _within(w, basis, count)
+    within(w, basis, count)
     length = np.sqrt(w @ w)
     if not length > 0.0 or not values[c - 1] > 0.0:
         return u.copy()
@@ -82,7 +82,7 @@ def _steepest(B: Array, basis: Array, count: int, u: Array) -> Array:  # pragma:
     for a in range(len(B)):
         for s in range(len(u)):
             w[s] += image[a] * B[a, s]
-    _within(w, basis, count)
+    within(w, basis, count)
     length = np.sqrt(w @ w)
     return w / length if length > 0.0 else u.copy()
 
@@ -154,7 +154,7 @@ def ascend(  # noqa: C901 - a compiled loop
                 on[count] = j
                 count += 1
     for _ in range(steps):
-        _within(u, basis, count)
+        within(u, basis, count)
         u /= np.sqrt(u @ u)
         w = _steepest(B, basis, count, u) if freed else _highest(B, basis, count, u)
         u, wall = _moved(K, u, w, inside)

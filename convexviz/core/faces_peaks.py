@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from convexviz.core.compiled import compiled
+from convexviz.core.cone_ascent import within
 from convexviz.core.types import Array
 
 _ON = 1e-9  # nearer to a hyperplane, a unit direction lies on it
@@ -17,12 +18,7 @@ _SLACK = 1e-7  # of the value: slopes below it are none
 def _added(v: Array, base: Array, count: int) -> float:  # pragma: no cover - compiled
     """v without its part in the first `count` rows of `base`, in place; its length."""
     for _ in range(2):  # twice is enough
-        for j in range(count):
-            t = 0.0
-            for i in range(len(v)):
-                t += v[i] * base[j, i]
-            for i in range(len(v)):
-                v[i] -= t * base[j, i]
+        within(v, base, count)
     size = 0.0
     for i in range(len(v)):
         size += v[i] * v[i]

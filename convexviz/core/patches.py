@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
 
-_NUMPY_MODE = {"circular": "wrap", "zero": "constant"}
+_NUMPY_MODE: Mapping[str, Literal["wrap", "constant"]] = {"circular": "wrap", "zero": "constant"}
 
 
 def patches(
@@ -24,7 +27,7 @@ def patches(
     kh, kw = kernel
     before = (kh // 2, kw // 2)
     width = ((0, 0), (before[0], kh - 1 - before[0]), (before[1], kw - 1 - before[1]))
-    padded = np.pad(images, width, mode=_NUMPY_MODE[padding])  # type: ignore[call-overload]
+    padded = np.pad(images, width, mode=_NUMPY_MODE[padding])
     windows = sliding_window_view(padded, kernel, axis=(1, 2))
     X = np.empty((images.size, kh * kw + ones))
     # Splitting axes is a view: the windows are copied once.

@@ -198,11 +198,8 @@ class ReluData:
         rows, step = self.unit_rows, max(1, _ENTRIES // max(1, width, self.X.shape[1]))
         return [(start, rows[start : start + step]) for start in range(0, len(rows), step)]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"X": self.X, "y": self.y, "arrangements": self.arrangements}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ReluData, (self.X, self.y, self.arrangements)
 
 
 def lengths_of(V: Float[np.ndarray, "*groups d"]) -> Float[np.ndarray, "*groups"]:

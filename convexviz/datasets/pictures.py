@@ -53,7 +53,7 @@ def size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path, formats=_FORMATS) as image:
             return image.height, image.width
-    except Exception as error:
+    except Exception as error:  # as above
         raise DataError(f"{path}: is no PNG, JPEG, BMP, TIFF or WebP picture") from error
 
 

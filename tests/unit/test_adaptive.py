@@ -235,7 +235,7 @@ def test_scaling_the_data_scales_the_answer() -> None:
 
 
 def test_another_program_is_refused_with_the_reason() -> None:
-    class Other(NeuronProgram.__base__):  # type: ignore[misc, name-defined]
+    class Other(NeuronProgram.__base__):
         objective = certify = to_network = to_cvxpy = from_cvxpy = None
 
     with pytest.raises(IncompatibleSolver, match="a NeuronProgram, got Other"):

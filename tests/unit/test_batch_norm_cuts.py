@@ -51,7 +51,7 @@ def test_a_path_that_was_stopped_gives_no_dot_at_another_weight_decay(
         baselines={}, curve={}, weight_decay=asked, others=frozenset({3}),
     )  # fmt: skip
     panels = {panel.slot.id: panel for panel in board.panels(known)}
-    texts, states = panels["say"].texts, panels["certificate"].states  # type: ignore[attr-defined]
+    texts, states = panels["say"].texts, panels["certificate"].states
     assert f"k = 3 is not solved at this weight decay, {asked:.3g}" in texts[2]
     assert f"k = 3 is not solved at this weight decay, {asked:.3g}" in states[2]["missing"]
     assert "not solved yet" in texts[4]

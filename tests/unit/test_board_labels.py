@@ -11,7 +11,7 @@ X = np.arange(11.0)
 
 
 def curve(y: float, **look: object) -> Series:
-    return Series(x=X, y=np.full(11, y), words="seen", **look)  # type: ignore[arg-type]
+    return Series(x=X, y=np.full(11, y), words="seen", **look)
 
 
 def test_words_stay_where_they_were_asked_for_when_there_is_room() -> None:

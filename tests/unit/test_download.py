@@ -56,7 +56,7 @@ def server() -> Iterator[str]:
 def remote(url: str, body: bytes = BODY) -> Dataset:
     file = Remote("a.bin", hashlib.md5(body).hexdigest(), url)
     guide = Guide(page="p", place="there", words="a.bin", files=(file,))
-    return Dataset("a", "A", "s", "l", datasets.get("tiny").load, own_files.arrays, guide)  # type: ignore[arg-type]
+    return Dataset("a", "A", "s", "l", datasets.get("tiny").load, own_files.arrays, guide)
 
 
 def test_a_download_goes_on_where_it_stopped_and_is_checked(server: str, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def index(home: store.Store) -> Index:
 
 
 def keys(index: Index, **asked: object) -> list[str]:
-    return [row.key for row in index.rows(Query(**asked))]  # type: ignore[arg-type]
+    return [row.key for row in index.rows(Query(**asked))]
 
 
 def test_a_row_says_what_the_file_says(index: Index, solved: list[Result]) -> None:
@@ -65,7 +65,7 @@ def test_a_row_says_what_the_file_says(index: Index, solved: list[Result]) -> No
 
 def test_words_compare_fields_and_scalars_or_must_occur(index: Index, solved: list[Result]) -> None:
     def expected(claim: object) -> set[str]:
-        return {r.provenance["key"] for r in solved if claim(r)}  # type: ignore[operator]
+        return {r.provenance["key"] for r in solved if claim(r)}
 
     for text, claim in (
         ("seed=1", lambda r: r.spec["seed"] == 1),
@@ -147,7 +147,7 @@ def test_ten_thousand_results_are_listed_within_300_ms(index: Index) -> None:
     assert time.process_time() - started < 0.3
     assert len(found) == 10_004
     gaps = [row.gap for row in found]
-    assert gaps == sorted(gaps)  # type: ignore[type-var]
+    assert gaps == sorted(gaps)
 
 
 # --- deleting ---------------------------------------------------------------------------------

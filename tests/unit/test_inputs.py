@@ -103,7 +103,7 @@ def test_names_are_checked_before_any_array() -> None:
         inputs.names({3: 1}, ["noisy", "clean"])
     for data in ([1, 2], GRID, "noisy", 3):
         with pytest.raises(DataError, match="data must be a mapping from names to arrays, got"):
-            inputs.names(data, ["noisy"])  # type: ignore[arg-type]
+            inputs.names(data, ["noisy"])
     inputs.names({"noisy": 1, "test_noisy": 1}, ["noisy"], ["test_noisy"])
 
 

@@ -112,7 +112,7 @@ def test_sense_hands_sigpy_the_masked_data_the_weights_and_the_maps(
     app = types.SimpleNamespace(SenseRecon=Recon, EspiritCalib=Calib)
     monkeypatch.setitem(sys.modules, "sigpy", types.ModuleType("sigpy"))
     mri = types.ModuleType("sigpy.mri")
-    mri.app = app  # type: ignore[attr-defined]
+    mri.app = app
     monkeypatch.setitem(sys.modules, "sigpy.mri", mri)
     found = reconstruction.sense(kspace, mask)
     np.testing.assert_array_equal(found, image)
@@ -144,6 +144,6 @@ def test_maps_of_the_calibration_region_need_no_sigpy_and_combine_coils(
         with pytest.raises(SpecError, match=r"calibration must be in \[1, 48\]"):
             reconstruction.sensitivities(kspace, kind="calibration", calibration=odd)
     with pytest.raises(SpecError, match="kind must be one of espirit, jsense, calibration"):
-        reconstruction.sensitivities(kspace, kind="lowres")  # type: ignore[arg-type]
+        reconstruction.sensitivities(kspace, kind="lowres")
     with pytest.raises(DataError, match="no sensitivities were found in the middle 16 x 16"):
         reconstruction.sensitivities(np.zeros_like(kspace), kind="calibration")

@@ -94,7 +94,7 @@ def test_what_cannot_be_gone_on_with_is_one_clear_line(
 
 def test_start_must_be_a_result() -> None:
     with pytest.raises(SpecError, match="start must be a Result"):
-        convexviz.solve("batch_norm", start={"weight_decay": 1.0})  # type: ignore[arg-type]
+        convexviz.solve("batch_norm", start={"weight_decay": 1.0})
 
 
 def test_a_path_that_was_stopped_goes_on_with_what_it_had(tmp_path: Path) -> None:

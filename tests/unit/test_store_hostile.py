@@ -88,7 +88,7 @@ def virtual(file: h5py.File) -> None:
 
 def listed(file: h5py.File, edit: object) -> None:
     listing = json.loads(file.attrs["contents"])
-    edit(listing)  # type: ignore[operator]
+    edit(listing)
     file.attrs["contents"] = json.dumps(listing)
 
 

@@ -16,7 +16,7 @@ FIXED = {"dataset": "tiny", "n_gates": 12, "kernel_size": 2}
 
 
 def cells(axes: object, design: str = "grid", count: int | None = None, seed: int = 0) -> list:
-    return list(combinations(axes_of(ARCH, axes), design, count, seed))  # type: ignore[arg-type]
+    return list(combinations(axes_of(ARCH, axes), design, count, seed))
 
 
 @pytest.mark.parametrize(
