@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import nnls
 
-from convexviz.core.cones_kernels import project_on_rows
+from convexviz.core.cones_kernels import divide_by_lengths, project_on_rows
 
 # A row counts as satisfied where k'u >= -ROUNDING |u| for a unit row k: what float64 leaves of 0.
 ROUNDING = 1e-13
@@ -97,11 +97,9 @@ def unit_rows(
 
     A zero row constrains nothing. Scaling first keeps tiny and huge rows from under- or overflow.
     """
-    largest = np.abs(X).max(axis=1, initial=0.0)
-    kept = largest > 0
-    rows = X[kept] / largest[kept, None]
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows, kept
+    rows, kept = np.empty(X.shape), np.empty(len(X), dtype=np.bool_)
+    divide_by_lengths(X, rows, kept)
+    return rows if kept.all() else rows[kept], kept
 
 
 def cone_of(

@@ -7,8 +7,9 @@ that carry a multiplier, and started from the rows of an earlier projection.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convexviz.core.compiled import compiled_sums
+from convexviz.core.compiled import compiled, compiled_sums
 from convexviz.core.types import Array
 
 DEPENDENT = 1e-24  # squared distance of a unit row to the span of others: below, it is in it
@@ -195,3 +196,22 @@ def project_groups(  # noqa: PLR0913 - a compiled loop
             square += s * s
         rounding = 4 * (d + k) * 2.2e-16 * (size + total)
         bounds[j] = np.sqrt(square) + rounding if done else np.nan
+
+
+@compiled
+def divide_by_lengths(
+    X: Array, rows: Array, kept: NDArray[np.bool_]
+) -> None:  # pragma: no cover - compiled
+    """`rows` become those of X at unit length, zero where they are zero; `kept` tells which."""
+    n, d = X.shape
+    for r in range(n):
+        largest, square = 0.0, 0.0
+        for t in range(d):
+            largest = max(largest, abs(X[r, t]))
+        kept[r] = largest > 0.0
+        for t in range(d):
+            rows[r, t] = X[r, t] / largest if kept[r] else 0.0
+            square += rows[r, t] * rows[r, t]
+        length = np.sqrt(square) if kept[r] else 1.0
+        for t in range(d):
+            rows[r, t] /= length

@@ -23,7 +23,7 @@ Ids: TypeAlias = NDArray[np.int64]
 
 ALWAYS = 40  # times d: so few rows are kept all
 NEAREST = 16  # times d: rows in the first linear programs
-LISTED = 300  # times d: the nearest rows that are collected for all gates at once
+LISTED = 100  # times d: the nearest rows that are collected for all gates at once
 ON_GATE = 1e-11  # unit rows nearer to the gate are on it, and the gate is moved inwards
 _BLOCK = 8192
 
@@ -43,7 +43,7 @@ def facet_rows(
         every = np.flatnonzero(rows.any(axis=1))
         return [every for _ in groups]
     inside = gates[:, groups] / np.maximum(np.linalg.norm(gates[:, groups], axis=0), 1e-300)
-    near = _near(rows, patterns, inside, np.asarray(groups, dtype=np.int64))
+    near = near_rows(rows, patterns, inside, np.asarray(groups, dtype=np.int64))
     return [
         _of_one(rows, patterns[:, group], inside[:, j], *near[j]) for j, group in enumerate(groups)
     ]
@@ -52,6 +52,7 @@ def facet_rows(
 @compiled
 def _collect(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
     T: Array,
+    rows: Array,
     patterns: Pattern,
     groups: Ids,
     start: int,
@@ -64,9 +65,9 @@ def _collect(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
     for r in range(T.shape[0]):
         for j in range(T.shape[1]):
             s = T[r, j]
-            if s == 0.0:  # a zero row, or one exactly on the gate: kept as near
-                pass
-            elif not patterns[start + r, groups[j]]:
+            if s == 0.0 and not rows[start + r].any():  # it constrains nothing
+                continue
+            if not patterns[start + r, groups[j]]:
                 s = -s
             if s < limits[j]:
                 if counts[j] < ids.shape[1]:
@@ -74,7 +75,7 @@ def _collect(  # noqa: PLR0913 - a compiled loop takes arrays, not objects
                 counts[j] += 1
 
 
-def _near(
+def near_rows(
     rows: Array, patterns: Pattern, gates: Array, groups: Ids
 ) -> list[tuple[Ids, Array, float]]:
     """For each gate: rows below some distance, their distances, and that distance."""
@@ -93,15 +94,13 @@ def _near(
         distances, counts = np.empty((len(groups), room)), np.zeros(len(groups), dtype=np.int64)
         for start in range(0, n, _BLOCK):
             T = rows[start : start + _BLOCK] @ gates
-            _collect(T, patterns, groups, start, limits, ids, distances, counts)
+            _collect(T, rows, patterns, groups, start, limits, ids, distances, counts)
         if counts.max() <= room:
             break
         room = min(n, int(counts.max()))
     found = []
     for j, count in enumerate(counts):
-        listed, t = ids[j, :count], distances[j, :count]
-        real = rows[listed].any(axis=1)
-        found.append((listed[real], t[real], float(limits[j])))
+        found.append((ids[j, :count], distances[j, :count], float(limits[j])))
     return found
 
 

@@ -132,8 +132,8 @@ class ReluProgram(AbstractConvexProgram):
         unit = float(np.abs(variables).max(initial=0.0)) or 1.0
         small = variables / unit  # squares of 1e200 would overflow
         out = small.copy()
-        for sign, group in np.argwhere(self.violation(small) > EXACT):
-            out[sign, group] = self.data.cone(int(group)).project(small[sign, group]).point
+        signs, groups = np.nonzero(self.violation(small) > EXACT)
+        out[signs, groups] = self.data.project(small[signs, groups], groups)[0]
         for sign, group in np.argwhere(self.violation(out) > EXACT):  # facets that missed a row
             cone = cone_of(*unit_rows(self.X), self.arrangements.patterns[:, group])
             out[sign, group] = cone.project(small[sign, group]).point
@@ -180,7 +180,6 @@ class ReluProgram(AbstractConvexProgram):
         order = order[sizes[order] > largest]
         count = 8  # the longest first: they may make the others unneeded
         while len(order):
-            self.data.facets(order[:count].tolist())  # together they are found faster
             chosen, order = order[:count], order[count:]
             largest = self.data.largest_projection(c[chosen], chosen, largest)
             order, count = order[sizes[order] > largest], 2 * count

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 
 from convexviz.core.arrangements import Arrangements
 from convexviz.core.compiled import compiled
+from convexviz.core.cone_rows import ConeRows
 from convexviz.core.cones import Cone, unit_rows
-from convexviz.core.cones_kernels import project_groups
 from convexviz.core.facets import facet_rows
 from convexviz.core.masked import adjoint_of_many
 from convexviz.core.types import Array
@@ -70,11 +70,9 @@ class ReluData:
             return self._kept[key]
 
     def with_rows_scaled(self, X: Array, y: Array) -> ReluData:
-        """The data with every row of X at another positive length; facets found stay known."""
+        """The data with every row of X at another positive length; their cones are the same."""
         scaled = ReluData(X, y, self.arrangements)
-        with self._lock:
-            self.facets(range(len(self.arrangements)))
-            scaled._facets = self._facets
+        scaled._kept["cones"], scaled._facets = self.cones, self._facets
         return scaled
 
     @property
@@ -98,6 +96,26 @@ class ReluData:
             return self.unit_rows
         rows: Array = self.once("small rows", lambda: _unit(space.small))
         return rows
+
+    @property
+    def cones(self) -> ConeRows:
+        """The cones by the rows that were needed so far."""
+        a = self.arrangements
+        found: ConeRows = self.once("cones", lambda: ConeRows(self.unit_rows, a.patterns, a.gates))
+        return found
+
+    @property
+    def small_cones(self) -> ConeRows:
+        """The same in the row space of X."""
+        space, a = self.row_space, self.arrangements
+        assert space is not None
+        if len(space.basis) == space.basis.shape[1]:
+            return self.cones
+        gates = space.basis.T @ a.gates
+        found: ConeRows = self.once(
+            "small cones", lambda: ConeRows(self.small_rows, a.patterns, gates)
+        )
+        return found
 
     def facets(self, groups: Sequence[int]) -> list[Int[np.ndarray, " _"]]:
         """The rows that make the cones of these patterns (core/facets.py)."""
@@ -137,20 +155,8 @@ class ReluData:
 
         Where `stop` is positive, a row that is known to be shorter is not finished.
         """
-        chosen, which = np.unique(groups, return_inverse=True)
-        cones = [self.cone(g) for g in chosen.tolist()]
-        normals = [cone.signs[:, None] * cone.rows for cone in cones]
-        ends = np.cumsum([0, *(len(rows) for rows in normals)])
-        spans = np.stack([ends[:-1], ends[1:]], axis=1)[which]
-        rows = np.zeros((len(C), C.shape[1] + 1), dtype=np.int64)
-        counts, points, bounds = np.zeros(len(C), np.int64), np.empty_like(C), np.empty(len(C))
-        if len(C):
-            stops = np.full(len(C), stop)
-            project_groups(np.concatenate(normals), spans, C, rows, counts, stops, points, bounds)
-        for j in np.flatnonzero(np.isnan(bounds)).tolist():
-            found = cones[which[j]].project(C[j])
-            points[j], bounds[j] = found.point, found.bound
-        return points, bounds
+        found = self.cones.project(C, groups, np.full(len(C), stop))
+        return found.points, found.bounds
 
     def depths(
         self, groups: Int[np.ndarray, " K"], directions: Float[np.ndarray, "d K"]

@@ -45,6 +45,9 @@ def restart(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
             pull[i] = -slope[a, i]
             for j in range(d):
                 pull[i] += gram[a * d + i, a * d + j] * V[a, j]
+        # The projection of the pull is at least as long as its part along V.
+        if norm >= SMALL * largest and inner(pull, V[a]) > beta * norm:
+            continue
         for i in range(sizes[a]):
             rows[i] = faces[a, i]
         m = ends[a + 1] - ends[a]

@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from convexviz.core.arrangements import Arrangements
-from convexviz.core.cones import Cone
-from convexviz.core.cones_kernels import project_groups
 from convexviz.core.gram_certificate import rounding
 from convexviz.core.relu import ReluProgram
 from convexviz.core.solution import Certificate
@@ -22,6 +20,8 @@ from convexviz.solvers.constrained_newton import Restricted, entry, minimise
 from convexviz.solvers.constrained_workspace import Workspace
 from convexviz.solvers.reference import clarabel
 
+ROUNDS = 50  # of rows that were not known, within one minimisation
+NONE: Int[np.ndarray, " _"] = np.zeros(0, dtype=np.int64)
 SIGNS = np.array([1.0, -1.0])
 
 Key = tuple[int, int]
@@ -81,31 +81,64 @@ class Search:
             return 0.0
         groups, signs = [i for _, i in working], SIGNS[[k for k, _ in working]]
         start = np.array([self.V[key] for key in working])
-        normals = self.workspace.cones(groups)
         problem = Restricted(
             gram=self.workspace.signed_gram(signs, groups),
             start=start,
             slope=signs[:, None] * self.correlations[groups],
-            rows=np.concatenate(normals),
-            ends=np.cumsum([0, *(len(rows) for rows in normals)]),
+            rows=start[:0],
+            ends=np.zeros(1, dtype=np.int64),
             weight_decay=self.program.weight_decay,
         )
-        current, faces = start.copy(), []
+        current: Array = start.copy()
+        faces: list[Int[np.ndarray, " _"]] = []
         for a, key in enumerate(working):
             if key in points:
                 current[a] = entry(problem, current, a, points[key])
             held = self.walls.near if key in points else self.walls.on
-            faces.append(held.get(key, np.zeros(0, dtype=np.int64)))
+            faces.append(held.get(key, NONE))
         objective = max(self.value, 1e-14)
         gap = (self.value - self.dual) / objective
         enough = 0.01 * min(1.0, gap) ** 2  # the dual value errs by the root of the primal
-        current, faces = minimise(problem, current, faces, objective, enough, iterations)
+        how = (objective, enough, iterations)
+        current, faces = self._minimise(problem, np.array(groups), current, faces, how)
         gain = -problem.change(start, current - start)
         if gain > 0:
             self.V = np.zeros_like(self.V)
             for key, v, face in zip(working, current, faces, strict=True):
                 self.V[key], self.walls.on[key] = v, face
         return gain
+
+    def _minimise(
+        self,
+        problem: Restricted,
+        groups: Int[np.ndarray, " K"],
+        V: Float[np.ndarray, "K d"],
+        faces: list[Int[np.ndarray, " _"]],
+        how: tuple[float, float, int],
+    ) -> tuple[Float[np.ndarray, "K d"], list[Int[np.ndarray, " _"]]]:
+        """A minimiser inside the cones of all rows, from one on those rows that are known.
+
+        What leaves a cone through a row that was not known is projected back; where that is no
+        better than the point before, the search goes on from there, with that row.
+        """
+        cones = self.workspace.cones
+        for _ in range(ROUNDS):
+            normals = cones.normals(groups.tolist())
+            ends = np.cumsum([0, *(len(rows) for rows in normals)])
+            known = replace(problem, rows=np.concatenate(normals), ends=ends)
+            found, held = minimise(known, V.copy(), faces, *how)
+            sizes, lengths = np.diff(ends), np.linalg.norm(found, axis=1)
+            outside = cones.add_violated(groups, found, lengths, sizes)
+            if not outside.any():
+                return found, held
+            out = np.flatnonzero(outside)
+            inside = cones.project(found[out], groups[out], np.zeros(len(out)))
+            found[out] = inside.points
+            for j, a in enumerate(out.tolist()):
+                held[a] = inside.held(j)
+            if problem.change(V, found - V) < 0:
+                V, faces = found, held
+        return V, faces
 
     def rescue(self, tolerance: float) -> None:
         """Solve the working set and the worst violators with Clarabel; kept where it is better."""
@@ -157,27 +190,19 @@ class Search:
         """Bound, sign, group and point of the projection of each signed correlation."""
         if not groups:
             return []
-        normals = self.workspace.cones(groups)
         keys = [(k, g) for g in groups for k in (0, 1)]
         C = np.ascontiguousarray(
             (self.correlations[groups, None] * SIGNS[:, None]).reshape(len(keys), -1)
         )
-        rows = np.zeros((len(keys), C.shape[1] + 1), dtype=np.int64)
-        counts = np.zeros(len(keys), dtype=np.int64)
-        for j, key in enumerate(keys):
-            first = (self.walls.on if self.V[key].any() else self.walls.near).get(key, ())
-            counts[j] = len(first)
-            rows[j, : len(first)] = first
-        points, bounds = np.empty_like(C), np.empty(len(keys))
-        ends = np.cumsum([0, *(len(n) for n in normals)])
-        spans = np.repeat(np.stack([ends[:-1], ends[1:]], axis=1), 2, axis=0)
-        stops = np.array([0.0 if self.V[key].any() else self.program.weight_decay for key in keys])
-        project_groups(np.concatenate(normals), spans, C, rows, counts, stops, points, bounds)
-        for j in np.flatnonzero(np.isnan(bounds)).tolist():
-            found = Cone(normals[j // 2], np.ones(len(normals[j // 2]))).project(C[j])
-            points[j], bounds[j], counts[j] = found.point, found.bound, 0
-        self.walls.near.update((key, rows[j, : counts[j]]) for j, key in enumerate(keys))
-        return [(float(bounds[j]), *key, points[j]) for j, key in enumerate(keys)]
+        active = [bool(self.V[key].any()) for key in keys]
+        guesses = [
+            (self.walls.on if used else self.walls.near).get(key, NONE)
+            for key, used in zip(keys, active, strict=True)
+        ]
+        stops = np.where(active, 0.0, self.program.weight_decay)
+        found = self.workspace.cones.project(C, np.repeat(groups, 2), stops, guesses)
+        self.walls.near.update((key, found.held(j)) for j, key in enumerate(keys))
+        return [(float(found.bounds[j]), *key, found.points[j]) for j, key in enumerate(keys)]
 
 
 def scaled_dual(along: float, squares: float, largest: float, beta: float) -> float:

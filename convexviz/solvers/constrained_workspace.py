@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convexviz.core.arrangements import Arrangements
+from convexviz.core.cone_rows import ConeRows
 from convexviz.core.gram import MaskedGram, masked_gram
 from convexviz.core.gram_certificate import column_lengths
 from convexviz.core.relu import ReluProgram
@@ -36,7 +36,6 @@ class Workspace:
     whole: MaskedGram | None = None
     known: list[int] = field(default_factory=list)
     gram: Float[np.ndarray, "m m"] = field(default_factory=lambda: np.zeros((0, 0)))
-    normals: dict[int, Float[np.ndarray, "_ k"]] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
 
     @property
@@ -62,15 +61,10 @@ class Workspace:
         """The point of the unit-scale program."""
         return (variables if self.full_rank else variables @ self.basis) / self.scale
 
-    def cones(self, groups: Sequence[int]) -> list[Float[np.ndarray, "_ k"]]:
-        """The inward unit normals of the facets of these patterns' cones."""
-        with self._lock:
-            new = [int(g) for g in groups if g not in self.normals]
-            patterns, rows = self.data.arrangements.patterns, self.data.small_rows
-            for g, ids in zip(new, self.data.facets(new), strict=True):
-                signs = np.where(patterns[ids, g], 1.0, -1.0)
-                self.normals[g] = np.ascontiguousarray(signs[:, None] * rows[ids])
-            return [self.normals[int(g)] for g in groups]
+    @property
+    def cones(self) -> ConeRows:
+        """The cones of the patterns, by the rows that were needed so far."""
+        return self.data.small_cones
 
     def signed_gram(
         self, signs: Float[np.ndarray, " K"], groups: list[int]
