@@ -115,6 +115,9 @@ def test_no_bound_is_above_the_exact_optimum(kind):
         assert proved.certificate.dual <= proved.certificate.primal
         verified = verified_lower_bound(proved.proof, X, y, beta)
         assert verified >= proved.certificate.dual
+        problem, proof = balanced(X, y, beta), proved.proof
+        r, _ = residual_from(problem, proof.basis, proof.neurons, proof.blurs, proof.blur_weights)
+        assert verified_norm(proof, problem.X, r) >= exact_norm(problem.X, r) * (1 - 1e-12)
 
 
 def test_bounds_on_the_norm_are_above_the_exact_norm_and_close():

@@ -88,6 +88,22 @@ def below_too_high(low, high, first, spread):
     return q0, q1, 1.2 * q2
 
 
+def mirror_turned(low, high, first, spread):
+    """The parabola through the upper end, with the slope of the one through the lower."""
+    q0, q1, q2 = plain("above_absolute")(low, high, first, spread)
+    return (q0, q1 + 0.1 * abs(q1), q2) if q1 < 0.0 < q2 else (q0, q1, q2)
+
+
+def touching_outside(low, high, first, spread):
+    """The parabola through the lower end, wherever it touches |s|."""
+    left = -low
+    if left + first <= 0.0:
+        return plain("above_absolute")(low, high, first, spread)
+    p = (spread + first * left) / (left + first)
+    c = 2 * left / ((p + left) * (p + left))
+    return c * p * p, 1 - 2 * c * p, c
+
+
 def wrong_line(low, high, first, spread):
     q0, q1, q2 = plain("below_absolute")(low, high, first, spread)
     return q0, 1.05 * q1, q2
@@ -110,6 +126,8 @@ def range_shrunk(z, lo, hi, radius):
         {"above_absolute": tangent_too_low},
         {"below_absolute": below_too_high},
         {"below_absolute": wrong_line},
+        {"above_absolute": mirror_turned},
+        {"above_absolute": touching_outside},
         {"rest_radius": rest_halved},
         {"reach": range_shrunk},
     ],
@@ -117,6 +135,39 @@ def range_shrunk(z, lo, hi, radius):
 )
 def test_the_row_test_finds_each_planted_mistake(mistake):
     assert rows_below(with_mistake(**mistake)) > 0
+
+
+def boxes_below(model_above, trials: int = 40) -> int:
+    """How often `sign r'(Zu)_+` of a few hundred rows exceeds the bound of a whole box at one of
+    its points: moments and multipliers are whatever they are."""
+    rng = np.random.default_rng(9)
+    bad = 0
+    for t in range(trials):
+        d, n = (3, 5, 9)[t % 3], 200
+        lo, hi, points = sphere_box(rng, d)
+        Z = 0.3 * rng.standard_normal((n, d))
+        Z[:, 0] += np.abs(rng.standard_normal(n)) * (t % 2)
+        r, sign = rng.standard_normal(n) - 0.8 * (t % 4 == 3), float(rng.choice([-1.0, 1.0]))
+        mean = points.mean(axis=0)
+        second = points.T @ points / len(points)
+        model = model_above(Z, r, sign, lo, hi, mean, second)
+        curved = float(np.abs(np.linalg.eigvalsh(model[2])).max())
+        walls = (np.abs(model[1]) + curved) / (hi - lo)  # what makes bounds of small boxes sharp
+        for multipliers in (np.zeros(d + 1), curved * rng.random(d + 1), np.r_[curved, walls]):
+            value = proof_quadratic.largest_value(model, lo, hi, multipliers)
+            bad += bool((sign * (np.maximum(points @ Z.T, 0.0) @ r)).max() > value + 1e-12)
+    return bad
+
+
+def test_no_point_of_a_box_is_above_the_bound_of_its_rows():
+    assert boxes_below(proof_rows.model_above) == 0
+
+
+def test_the_box_test_finds_forgotten_rows():
+    def forgetful(Z, r, *others):
+        return proof_rows.model_above(Z[::2], r[::2], *others)
+
+    assert boxes_below(forgetful) > 0
 
 
 def quadratics_below(largest_value, trials: int = 600) -> int:
