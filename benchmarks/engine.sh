@@ -18,6 +18,7 @@ run() {
 }
 
 run benchmarks/denoiser_gated.py
+run benchmarks/gram.py
 run -m benchmarks.constrained
 run -m benchmarks.peers --seconds 70 --scnn "$folder/scnn/bin/python" \
     --adelie "$folder/adelie/bin/python"

@@ -44,7 +44,7 @@ def digits(n, n_gates):
     return X, y, np.ascontiguousarray(gates[:, keep]), patterns, largest * np.geomspace(1, 1e-2, 30)
 """
 ADELIE = """
-import json, time
+import json, resource, time
 import adelie as ad
 
 X, y, _, patterns, betas = digits(1500, 200)
@@ -70,7 +70,9 @@ def path(tolerance):
 
 path(1e-3)
 for tolerance in (1e-7, 1e-9, 1e-11):
-    print(json.dumps([tolerance, *path(tolerance)]), flush=True)
+    found = path(tolerance)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps([tolerance, peak, *found]), flush=True)
 """
 
 
@@ -130,11 +132,11 @@ def adelie(python: str, best: list[float]) -> list[tuple[float, float]]:
         return []
     found = []
     for line in run.stdout.splitlines():
-        tolerance, seconds, objectives = json.loads(line)
+        tolerance, peak, seconds, objectives = json.loads(line)
         errors = [theirs / here - 1 for theirs, here in zip(objectives, best, strict=True)]
         say(
             f"  adelie, tol {tolerance:.0e}        {seconds:9.2f} s   worst error "
-            f"{max(errors):.1e}, last {errors[-1]:.1e}, none certified"
+            f"{max(errors):.1e}, last {errors[-1]:.1e}, none certified   peak {peak:.2f} GB"
         )
         found.append((max(errors), seconds))
     return found
@@ -154,7 +156,7 @@ def subset() -> None:
     solver.solve(program)  # compiles
     start = time.process_time()
     solution = solver.solve(program)
-    own = time.process_time() - start
+    own, peak = time.process_time() - start, peak_gigabytes()
     problem = program.to_cvxpy()
     start = time.process_time()
     problem.solve(solver="CLARABEL")
@@ -162,8 +164,8 @@ def subset() -> None:
     error = abs(solution.certificate.primal / problem.value - 1)
     say(
         f"digits, {SUBSET} rows, {patterns.shape[1]} gates, 1e-2 beta_max to 1e-6: "
-        f"ours {own:.3f} s, cvxpy + Clarabel {theirs:.2f} s, {theirs / own:.0f} x; "
-        f"the optima differ by {error:.0e}"
+        f"ours {own:.3f} s (peak {peak:.2f} GB), cvxpy + Clarabel {theirs:.2f} s (peak "
+        f"{peak_gigabytes():.2f} GB), {theirs / own:.0f} x; the optima differ by {error:.0e}"
     )
 
 
