@@ -34,7 +34,8 @@ class MaskedRows:
         which, rows = np.nonzero(patterns.T)
         self.rows = rows.astype(np.int32)
         self.starts = np.searchsorted(which, np.arange(P + 1)).astype(np.int64)
-        self.kernel = np.asfortranarray(self.X @ self.X.T, dtype=np.float32)
+        with np.errstate(over="ignore"):  # infinite: no step is taken in single precision
+            self.kernel = np.asfortranarray(self.X @ self.X.T, dtype=np.float32)
         self.eigenvalues = np.ones((P, d))
         self.eigenvectors = np.zeros((P, d, d))
         self._ready = np.zeros(P, dtype=bool)

@@ -150,12 +150,17 @@ class ReluProgram(AbstractConvexProgram):
         The dual constraint `|projection of +-X'D_i r onto K_i| <= beta` is evaluated exactly for
         every pattern that could be the largest, so the bound holds whatever the solver did.
         """
+        return self.certified(variables)[1]
+
+    def certified(self, variables: Array) -> tuple[Array, Certificate]:
+        """The point moved into its cones, where it can be, and the certificate that is its own."""
         point = self.as_feasible(variables)
         r = self.y - self.fit(np.nan_to_num(variables) if point is None else point)
         primal = np.inf if point is None else self._value(point, r)
         unneeded = self.unneeded(float(r @ r), float(self.y @ r))
         dual = dual_value(self.y, r, self.largest_correlation(r, unneeded), self.weight_decay)
-        return Certificate(primal, min(dual, primal), self.scope)
+        found = Certificate(primal, min(dual, primal), self.scope)
+        return variables if point is None else point, found
 
     def unneeded(self, squares: float, along: float) -> float:
         """Up to here the dual norm of a residual with `r'r` and `y'r` does not lower its bound."""

@@ -6,7 +6,7 @@ makes of the stored proof; `verify` replays it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from convexviz import architectures
 from convexviz.architectures.proofs import RELAXED, at_place, named
 from convexviz.core.neuron_bound import MOST_ROWS
-from convexviz.core.neurons import NeuronProgram
+from convexviz.core.neurons import NeuronProgram, join
 from convexviz.core.solution import Certificate, Status
 from convexviz.core.vector import VectorProgram
 from convexviz.errors import DataError, SpecError
@@ -33,11 +33,21 @@ def why_not(result: Result) -> str | None:
         return "a closed form is its own proof"
     if "gates" in result.arrays:
         return "every pattern was looked at: its certificate is exact"
-    if result.arrays["second_layer"].shape[1] > 1 and len(result.data["X"]) > MOST_ROWS:
-        return f"several outputs are open to proof up to {MOST_ROWS} rows"
     if result.spec.get("blocks", 1) > 1:
         return "only networks of one block are open to proof"
+    if result.arrays["second_layer"].shape[1] > 1 and _rows(result) > MOST_ROWS:
+        return f"several outputs are open to proof up to {MOST_ROWS} rows, got {_rows(result):,}"
     return None
+
+
+def _rows(result: Result) -> int:
+    """How many rows a neuron sees: pixels, samples, or the patches of all samples; 0 where the
+    inputs are not kept.
+    """
+    data = result.data
+    if "X" in data:
+        return int(data["X"].size // data["X"].shape[-1])
+    return int(data["noisy"].size) if "noisy" in data else 0
 
 
 def prove(
@@ -47,7 +57,8 @@ def prove(
     index: int | None = None,
     report: OnIteration = silent,
 ) -> Result:
-    """The result with the best bound found in `max_seconds` for one place of its path, or each.
+    """The result with the best bound found in `max_seconds` for one place of its path, or each;
+    for its own weight decay where it has no path.
 
     Raises:
         SpecError: the result is not one that a proof can be sought for.
@@ -59,7 +70,7 @@ def prove(
     search = BranchAndBound(tolerance=float(result.spec["tolerance"]), max_seconds=max_seconds)
     arrays: dict[str, Any] = dict(result.arrays)
     own = result.certificate
-    for place, program, variables in trained(result):
+    for place, program, variables in trained(result) if "path_dual" in arrays else _own(result):
         mine = program.weight_decay == result.spec["weight_decay"]
         if isinstance(program, VectorProgram):
             if place != index and not (index is None and mine):
@@ -91,6 +102,22 @@ def prove(
         provenance={**result.provenance, "created": now()},
         network=network,
     )
+
+
+def _own(result: Result) -> Iterator[tuple[int, Any, np.ndarray]]:
+    """The one place of a result without a path, as `trained` gives them."""
+    arch, arrays = architectures.get(result.architecture), result.arrays
+    spec: Any = arch.spec.of(result.spec)
+    data = result.data or arch.load(spec)
+    program: Any = arch.build(spec, data, ())
+    U, V = arrays["first_layer"].T, arrays["second_layer"]
+    if arch.restarted is not None:
+        variables = arch.restarted(spec, data, arrays, program)
+    elif isinstance(program, VectorProgram):
+        variables = np.concatenate([U, V], axis=1)
+    else:
+        variables = join(np.abs(V) * U, np.where(V[:, 0] < 0, -1.0, 1.0))
+    yield 0, program, variables
 
 
 if TYPE_CHECKING:

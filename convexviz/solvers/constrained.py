@@ -201,13 +201,14 @@ class _Draft:
         """The certificate from what the data give, and where they were not asked, the Gram."""
         primal = 0.5 * here.squares + self.program.penalty(self.variables)
         certificate = Certificate(primal, min(self._dual(here), primal), self.program.scope)
-        status = Status.MAX_ITERATIONS
+        variables, status = self.variables, Status.MAX_ITERATIONS
         if self.monitor.cancelled:
-            certificate, status = self.program.certify(self.variables), Status.CANCELLED
+            variables, certificate = self.program.certified(self.variables)
+            status = Status.CANCELLED
         elif here.outside <= EXACT and certificate.relative_gap <= tolerance:
             status = Status.OPTIMAL
         trace = tuple(self.monitor.trace)
-        return Solution(self.variables, certificate, status, "ActiveSet", trace)
+        return Solution(variables, certificate, status, "ActiveSet", trace)
 
     def _dual(self, here: Evaluated) -> float:
         if here.correlations is None:
@@ -232,7 +233,7 @@ class _Best:
         if self.last is not None and np.array_equal(variables, self.last):
             return
         self.last = variables
-        found = self.program.certify(variables)
+        variables, found = self.program.certified(variables)  # what is kept is what has this value
         dual = max(found.dual, self.certificate.dual)
         if found.primal <= self.certificate.primal:
             self.variables = variables

@@ -185,6 +185,7 @@ def _direction(here: Support, slope: Array, precision: Any) -> Array | None:
     return step if descends else None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # numbers beyond `precision` give no step
 def _solve(
     here: Support, rhs: Array, radial_slope: Array, precision: Any
 ) -> tuple[Array, Array] | None:
@@ -198,6 +199,8 @@ def _solve(
     scaled = np.asfortranarray(here.radial * roots, dtype=precision)
     K = syrk(-1.0, scaled, beta=1.0, c=K, lower=1, overwrite_c=1)
     K.ravel(order="K")[:: n + 1] += 1.0
+    if not np.isfinite(K.trace()):  # the largest entry is on the diagonal
+        return None
     L, info = potrf(K, lower=1, overwrite_a=1, clean=0)
     if info:
         return None

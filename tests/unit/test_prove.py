@@ -9,7 +9,7 @@ import pytest
 import convexviz
 from convexviz.errors import SpecError
 from convexviz.experiments import path, store
-from convexviz.experiments.prove import prove
+from convexviz.experiments.prove import prove, why_not
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import request
 from convexviz.experiments.verify import verify
@@ -57,3 +57,26 @@ def test_what_cannot_be_proved_is_refused_with_the_reason() -> None:
     gated = convexviz.solve("denoiser", dataset="tiny", kernel_size=2, n_gates=4)
     with pytest.raises(SpecError, match="adaptive"):
         prove(gated)
+
+
+@pytest.mark.parametrize("fields", [{}, {"output_kernel": 3}], ids=["plain", "taps"])
+def test_a_result_without_a_path_is_proved_and_replayed(tmp_path: Path, fields: dict) -> None:
+    found = convexviz.solve("denoiser", **{**FIELDS, **fields, "weight_decay": 0.5})
+    proved = prove(found, max_seconds=2.0)
+    assert found.certificate.dual < proved.certificate.dual <= found.certificate.primal
+    assert verify(store.write(proved, tmp_path / "proved.h5")) == []
+
+
+def test_rows_of_patches_and_pixels_count_as_a_neuron_sees_them() -> None:
+    rng = np.random.default_rng(0)
+    data = {"X": rng.standard_normal((30, 3, 2)), "Y": rng.standard_normal((30, 2))}
+    pooled = convexviz.solve("vector_output", data=data, arrangements="adaptive", tolerance=0.1)
+    if "gates" in pooled.arrays:  # every pattern was looked at
+        pooled = replace(pooled, arrays={k: v for k, v in pooled.arrays.items() if k != "gates"})
+    assert "got 90" in str(why_not(pooled))
+    image = rng.random((1, 9, 10))
+    taps = convexviz.solve(
+        "denoiser", data={"noisy": image, "clean": image}, kernel_size=2, neurons="relu",
+        arrangements="adaptive", output_kernel=3, weight_decay=1e3,
+    )  # fmt: skip
+    assert "got 90" in str(why_not(taps))

@@ -43,11 +43,13 @@ def patterns_for(spec: Spec, at: Setting) -> Arrangements:
             "use arrangements='sampled' or fewer n_directions"
         )
     if spec.position == "before":
-        return arrangements.enumerate_all(rows)
+        found = arrangements.enumerate_all(rows)
+        return arrangements.decided(found, rows) if spec.neurons == "gated" else found
     back = orthonormal(rows)  # patterns do not depend on the scales of features
     found = arrangements.enumerate_all(rows @ back)
     complete = not arrangements.joins_rows(rows @ back)  # thin cells count in full after the ReLU
-    return replace(found, gates=back @ found.gates, complete=complete)
+    found = replace(found, gates=back @ found.gates, complete=complete)
+    return arrangements.decided(found, rows) if spec.neurons == "gated" else found
 
 
 def are_few(at: Setting) -> bool:

@@ -127,7 +127,8 @@ def patterns_for(spec: Spec, X: np.ndarray, block: int) -> Arrangements:
             f"arrangements='all' enumerates at most {MAX_PATTERNS:,} patterns, these {len(X):,} "
             f"rows of {X.shape[1]} values have up to {shown}; use arrangements='sampled'"
         )
-    return arrangements.enumerate_all(X)
+    found = arrangements.enumerate_all(X)
+    return arrangements.decided(found, X) if spec.neurons == "gated" else found
 
 
 def count_patterns(X: np.ndarray) -> int:

@@ -59,7 +59,7 @@ def _patterns(spec: Spec, X: Array, block: int) -> arrangements.Arrangements:
             f"{MAX_BLOCKS:,} gates, these {len(X):,} rows have up to {count:.2g}; "
             "use arrangements='sampled'"
         )
-    return arrangements.enumerate_all(X)
+    return arrangements.decided(arrangements.enumerate_all(X), X)  # of a gated network
 
 
 def _norm(spec: Spec, X: Array, block: int) -> Any:
@@ -121,7 +121,7 @@ def on_path(spec: Spec, arrays: Arrays, variables: Array) -> dict[str, Any]:
 
 def certify(made: Any, arrays: Arrays, prefix: str) -> tuple[Certificate, Array]:
     """The certificate at one block's stored weights, its kept proof replayed; and path norms."""
-    from convexviz.architectures.proofs import replayed_cones
+    from convexviz.architectures.proofs import replayed_cones, strengthened
 
     first, second = arrays[f"{prefix}first_layer"], arrays[f"{prefix}second_layer"]
     norms = path_norms(Network(first, second, made.weight_decay))
@@ -131,7 +131,8 @@ def certify(made: Any, arrays: Arrays, prefix: str) -> tuple[Certificate, Array]
         return made.certify(variables), norms
     variables = np.concatenate([U, V], axis=1)
     kept = replayed_cones(made, variables, arrays, prefix)
-    return (made.certify(variables) if kept is None else kept), norms
+    found = made.certify(variables) if kept is None else kept
+    return strengthened(found, made, arrays, prefix, variables), norms
 
 
 def network_bound(

@@ -68,7 +68,7 @@ def patterns_for(spec: Spec, X: Float[np.ndarray, "N d"]) -> Arrangements:
             f"arrangements='all' enumerates at most {MAX_PATTERNS:,} gates, these {len(X):,} "
             f"rows have up to {shown} patterns; use arrangements='sampled'"
         )
-    return arrangements.enumerate_all(X)
+    return arrangements.decided(arrangements.enumerate_all(X), X)  # of a gated network
 
 
 def rows_of(X: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "N d"]:

@@ -1,0 +1,111 @@
+"""Where rounding decides: the point that is kept is the one that is certified, and it verifies."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import convexviz
+from convexviz.core.arrangements import decided, enumerate_all, patterns_of, sample
+from convexviz.core.gated import GatedProgram
+from convexviz.core.relu import ReluProgram
+from convexviz.core.solution import Progress
+from convexviz.errors import Cancelled
+from convexviz.experiments.result import Result
+from convexviz.experiments.verify import verify
+from convexviz.solvers.constrained import ActiveSet
+from convexviz.solvers.gated_wide import GatedWide
+
+
+def images(seed: int, shape: tuple[int, int, int] = (1, 4, 4)) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {"noisy": rng.standard_normal(shape), "clean": rng.standard_normal(shape)}
+
+
+def corners(rng: np.random.Generator) -> dict[str, Any]:
+    """Pixels that are nearly one, and zeros around them: patches on very thin cells."""
+    noisy = 1e8 + rng.standard_normal((1, 2, 4))
+    clean = 10.0 ** rng.uniform(-3, 3, (1, 2, 4)) * rng.standard_normal((1, 2, 4))
+    return {"noisy": noisy, "clean": clean}
+
+
+@pytest.mark.parametrize("output_kernel", [1, 3])
+def test_a_gated_network_has_the_value_that_is_certified(output_kernel: int) -> None:
+    found = convexviz.solve(
+        "denoiser", data=corners(np.random.default_rng(13)), kernel_size=2, padding="zero",
+        neurons="gated", arrangements="all", weight_decay=4e8, tolerance=1e-4,
+        output_kernel=output_kernel,
+    )  # fmt: skip
+    primal = found.certificate.primal
+    assert found.scalars["network_objective"] == pytest.approx(primal, rel=1e-6)
+
+
+def test_gates_are_all_kept_on_ordinary_data_and_left_out_in_thin_cells() -> None:
+    plain = np.random.default_rng(1).standard_normal((6, 3))
+    every = enumerate_all(plain)
+    assert decided(every, plain) is every
+    image = np.pad(corners(np.random.default_rng(13))["noisy"][0], ((1, 0), (1, 0)))
+    patches = np.lib.stride_tricks.sliding_window_view(image, (2, 2)).reshape(-1, 4)
+    thin = np.ascontiguousarray(patches)
+    found = enumerate_all(thin)
+    kept = decided(found, thin)
+    assert 0 < len(kept) < len(found)
+    for i in range(len(kept)):  # one at a time is another product, with other rounding
+        assert np.array_equal(patterns_of(thin, kept.gates[:, [i]])[:, 0], kept.patterns[:, i])
+
+
+def test_a_point_just_outside_its_cones_is_kept_where_it_was_certified() -> None:
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((8, 3))
+    program = ReluProgram(X, np.zeros(8), sample(X, 6, rng), 1e-3)
+    start = np.zeros(program.shape)
+    unit, gates = X / np.linalg.norm(X, axis=1)[:, None], program.arrangements.gates
+    for group, gate in enumerate((gates / np.linalg.norm(gates, axis=0)).T):
+        row = unit[np.argmin(np.abs(unit @ gate))]  # the nearest wall, and a little beyond it
+        start[group % 2, group] = 1e4 * (gate - (row @ gate) * (1 + 1e-8) * row)
+    y = program.fit(start) + 0.1
+    program = ReluProgram(X, y, program.arrangements, 1e-6)
+
+    def stop(_: Progress) -> None:
+        raise Cancelled("enough")
+
+    found = ActiveSet().solve_from(program, start, on_iteration=stop)
+    network = program.to_network(found.variables).objective(X, y[:, None])
+    assert network == pytest.approx(found.certificate.primal, rel=1e-9)
+
+
+def test_single_precision_is_left_where_numbers_leave_it() -> None:
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((6, 2)), rng.standard_normal(6)
+    patterns = sample(X, 9, rng)
+    for a, b, beta in ((1e25, 1.0, 1e22), (1.0, 1e45, 1e12), (1e-25, 1e20, 1e-9)):
+        program = GatedProgram(a * X, b * y, patterns, beta)
+        certificate = GatedWide(max_iterations=5).solve(program).certificate  # no RuntimeWarning
+        assert 0.0 <= certificate.dual <= certificate.primal
+
+
+SMALL = {"kernel_size": 1, "bias": True, "neurons": "relu", "normalise": "standard"}
+
+
+@pytest.fixture(scope="module")
+def perfect() -> Result:
+    """A fit whose residual is rounding, nearly: weight decay is 1e-9 of what makes it zero."""
+    data = images(4, (1, 3, 4))
+    data["clean"] = np.sign(data["clean"])
+    return convexviz.solve(
+        "denoiser", data=data, arrangements="adaptive", weight_decay=1e-8, tolerance=1e-3, **SMALL
+    )
+
+
+def test_what_rounding_leaves_verifies(perfect: Result, tmp_path: Path) -> None:
+    assert verify(perfect.save(tmp_path / "perfect.h5")) == []
+
+
+@pytest.mark.parametrize("name", ["primal", "dual"])
+def test_more_than_rounding_is_found(perfect: Result, tmp_path: Path, name: str) -> None:
+    certificate = perfect.certificate
+    lower = replace(certificate, **{name: 0.99 * getattr(certificate, name)})
+    forged = replace(perfect, certificate=lower, status="max_iterations")
+    assert any(each.what == name for each in verify(forged.save(tmp_path / "forged.h5")))
