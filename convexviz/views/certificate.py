@@ -26,7 +26,8 @@ def fields(
 
 
 def card(key: str, values: Mapping[str, Any]) -> None:
-    """Draw the card: `fields`, and optionally `n_neurons`, `network_bound`, `estimated_bound`.
+    """Draw the card: `fields`, and optionally `n_neurons`, `network_bound`, `estimated_bound`,
+    `estimated_m_over_beta`.
 
     `dual` may be None: the card then says that nothing is proved.
     """

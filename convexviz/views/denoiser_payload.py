@@ -194,9 +194,10 @@ def _state(
         "network_bound": result.scalars.get("network_bound")
         if own and state.certificate.scope is not Scope.RELU_NETWORK
         else None,
-        "estimated_bound": result.scalars.get("estimated_bound")
-        if own and not _closed(result, state)
-        else None,
+        **{
+            name: result.scalars.get(name) if own and not _closed(result, state) else None
+            for name in ("estimated_bound", "estimated_m_over_beta")
+        },
     }
 
 

@@ -12,7 +12,7 @@ one neuron or gate path with its output weight multiplied in):
 
 A state: weight_decay, primal, dual, scope, tolerance, n_patterns, n_neurons, n_zero, foot,
 psnr_noisy, psnr_denoised, test_psnr_noisy, test_psnr_denoised, bits, network_bound,
-estimated_bound. A quiz: pixel, question, options, answer, why.
+estimated_bound, estimated_m_over_beta. A quiz: pixel, question, options, answer, why.
 """
 
 from __future__ import annotations

@@ -191,10 +191,11 @@ def test_without_a_dual_the_card_claims_nothing(browser_js: Page) -> None:
 
 
 def test_an_estimate_is_never_called_proved(browser_js: Page) -> None:
-    card(browser_js, network_bound=8.0455537, estimated_bound=9.5)
+    card(browser_js, network_bound=8.0455537, estimated_bound=9.5, estimated_m_over_beta=1.25)
     lines = [line.inner_text() for line in browser_js.locator(".wider p").all()]
     assert "objective above 8.04555 (proved)" in " ".join(lines[0].split())
-    assert "Estimate (not a bound): 9.5" in " ".join(lines[1].split())
+    said = "Estimate (not a bound): 9.500, from the largest M/β found, 1.250"
+    assert said in " ".join(lines[1].split())
     assert "proved" not in lines[1]
 
 

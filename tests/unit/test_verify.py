@@ -94,7 +94,7 @@ def test_a_changed_scalar_is_found_by_name(result: Result, tmp_path: Path, name:
     assert findings.startswith(f"scalars/{name}: stored ")
 
 
-@pytest.mark.parametrize("name", ["network_bound", "estimated_bound"])
+@pytest.mark.parametrize("name", ["network_bound", "estimated_bound", "estimated_m_over_beta"])
 def test_a_changed_bound_on_relu_networks_is_found(relu: Result, tmp_path: Path, name: str) -> None:
     scalars = {**relu.scalars, name: relu.scalars[name] * (1 + 1e-7)}
     findings = found(dataclasses.replace(relu, scalars=scalars), tmp_path)

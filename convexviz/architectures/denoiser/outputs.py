@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from convexviz.architectures.base import Arrays, rng_of
 from convexviz.architectures.denoiser import quality, taps
@@ -166,7 +167,8 @@ def network_bounds(spec: Spec, data: Arrays, network: DenoiserNetwork) -> dict[s
     """Bounds on ReLU networks of any width, for a ReLU result: one proved, one estimated.
 
     `network_bound` is pattern-free and rigorous. `estimated_bound` rests on the largest
-    correlation that a search found and proves nothing (THEORY 1.5). A gated network is another
+    correlation M that a search found, `estimated_m_over_beta` is that over beta: 1 at an optimum,
+    and both prove nothing (THEORY 1.5). A gated network is another
     kind of network, which neither of them bounds.
     """
     if spec.neurons == "gated":
@@ -178,7 +180,10 @@ def network_bounds(spec: Spec, data: Arrays, network: DenoiserNetwork) -> dict[s
         layers, images = network.blocks[-1], data["noisy"].shape
         return {"network_bound": taps.network_bound(spec, X, y, images, layers)}
     residual = y - network.blocks[-1].predict(X)[:, 0]
-    estimate = bounds.estimate_M(X, residual, rng_of(spec.seed, _ESTIMATE), _ESTIMATE_STARTS)
+    estimate = max(
+        bounds.estimate_M(X, residual, rng_of(spec.seed, _ESTIMATE), _ESTIMATE_STARTS),
+        float(_correlations(X, residual, network.blocks[-1].first_layer).max(initial=0.0)),
+    )
     return {
         "network_bound": bounds.network_lower_bound(X, y, residual, spec.weight_decay),
         # The optimum is at most this network's objective, whatever a search says.
@@ -186,7 +191,17 @@ def network_bounds(spec: Spec, data: Arrays, network: DenoiserNetwork) -> dict[s
             bounds.estimated_lower_bound(y, residual, estimate, spec.weight_decay),
             network.blocks[-1].objective(X, y[:, None]),
         ),
+        "estimated_m_over_beta": estimate / spec.weight_decay,
     }
+
+
+def _correlations(
+    X: Float[np.ndarray, "n d"], r: Float[np.ndarray, " n"], U: Float[np.ndarray, "d m"]
+) -> Float[np.ndarray, " m"]:
+    """`|r'(X u)_+|` at the neurons' own directions: beta at each, once training has ended."""
+    lengths = np.linalg.norm(U, axis=0)
+    found: np.ndarray = np.abs(r @ np.maximum(X @ U, 0.0))
+    return np.divide(found, lengths, out=np.zeros_like(found), where=lengths > 0)
 
 
 def recompute(

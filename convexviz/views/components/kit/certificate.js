@@ -83,11 +83,15 @@ function valuesHtml({primal, dual}, status) {
 }
 
 /** Bounds beyond the program's own: one proved, one that only looks like a bound. */
-function widerHtml({network_bound: bound, estimated_bound: estimate}) {
+function widerHtml({
+  network_bound: bound, estimated_bound: estimate, estimated_m_over_beta: ratio,
+}) {
   const proved = Number.isFinite(bound) ? `<p class="proved"><i class="dashed"></i><span>Every ReLU
     network: objective above <b>${formatFloor(bound)}</b> (proved)</span></p>` : '';
+  const largest = Number.isFinite(ratio)
+    ? `, from the largest M/β found, <em>${formatFloor(ratio, 4)}</em>` : '';
   const guess = Number.isFinite(estimate) ? `<p class="guess"><i class="ring"></i><span>Estimate (not
-    a bound): <em>${formatFloor(estimate, 4)}</em></span></p>` : '';
+    a bound): <em>${formatFloor(estimate, 4)}</em>${largest}</span></p>` : '';
   return proved || guess ? `<div class="wider">${proved}${guess}</div>` : '';
 }
 
