@@ -24,7 +24,10 @@ _ENTRIES = 2**20  # of rows times filters at a time: 8 MB
 
 @dataclass(frozen=True, slots=True)
 class RowSpace:
-    """`X = width * small @ basis.T` with `small` of unit norm and full column rank."""
+    """`X = width * small @ basis.T` with `small` of unit norm and full column rank.
+
+    `basis` is the identity where X has full column rank.
+    """
 
     small: Float[np.ndarray, "n k"]
     basis: Float[np.ndarray, "d k"]
@@ -238,6 +241,8 @@ def _row_space(X: Array) -> RowSpace | None:
         return RowSpace(scaled, np.eye(X.shape[1]), largest * top)
     _, values, right = np.linalg.svd(np.linalg.qr(scaled, mode="r"))
     rank = int(np.sum(values > RANK * values[0]))
+    if rank == X.shape[1]:
+        return RowSpace(scaled / values[0], np.eye(rank), float(largest * values[0]))
     basis = np.ascontiguousarray(right[:rank].T)
     small = np.ascontiguousarray((scaled / values[0]) @ basis)
     return RowSpace(small, basis, float(largest * values[0]))

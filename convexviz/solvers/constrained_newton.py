@@ -162,4 +162,6 @@ def _solve(H: Array, right: Float[np.ndarray, " m"], scale: float) -> Float[np.n
         x: Float[np.ndarray, " m"] = dpotrs(factor, right, lower=False)[0]
         if np.isfinite(x).all():
             return x
-    return right / max(size, 1e-300)
+    with np.errstate(over="ignore"):
+        x = right / max(size, 1e-300)
+    return x if np.isfinite(x).all() else np.zeros_like(right)
