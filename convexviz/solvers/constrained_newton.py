@@ -98,22 +98,23 @@ def minimise(  # noqa: PLR0913 - where to start, and when to stop
     slope = problem.gradient(V)
     scale = max(beta, float(np.abs(problem.slope).max(initial=0.0)))
     known = np.full((K, d + 1), -1)
-    bases, dims, step = np.empty((K, d, d)), np.zeros(K, dtype=np.int64), np.zeros((K, d))
+    bases, images = np.empty((K, d, d)), np.empty((K, d, K * d))
+    dims, step = np.zeros(K, dtype=np.int64), np.zeros((K, d))
     ridge = float(np.trace(problem.gram)) / len(problem.gram)
     stalled = quiet = 0
     gained, leaving = 0.0, False
     for _ in range(max_iterations):
-        frames(V, *cones, bases, dims, known)
+        frames(problem.gram, V, *cones, bases, images, dims, known)
         decrement = 0.0
         if dims.any():
-            H, right = _system(problem, V, slope, bases, dims)
+            H, right = _system(problem, V, slope, (bases, images, dims))
             x = _solve(H, right, ridge)
             decrement = float(x @ right)
             longest = float(np.linalg.norm(V, axis=1).max())
             # Flat directions give steps of any length; beyond this walls cut them alike.
             x *= min(1.0, 1e8 * longest / max(float(np.abs(x).max()), 1e-300))
             spread(x, bases, dims, step)
-            gain = advance(problem.gram, V, slope, step, beta, *cones)
+            gain = advance(problem.gram, V, slope, x, step, beta, images, dims, *cones)
             stalled = 0 if gain < -1e-16 * objective else stalled + 1
             gained -= gain
             if decrement > SETTLED * objective and stalled < 3:
@@ -134,16 +135,17 @@ def _system(
     problem: Restricted,
     V: Float[np.ndarray, "K d"],
     slope: Float[np.ndarray, "K d"],
-    bases: Float[np.ndarray, "K d d"],
-    dims: Int[np.ndarray, " K"],
+    found: tuple[Float[np.ndarray, "K d d"], Float[np.ndarray, "K d Kd"], Int[np.ndarray, " K"]],
 ) -> tuple[Float[np.ndarray, "M M"], Float[np.ndarray, " M"]]:
     """Hessian and negative gradient of the objective on the faces; `slope` is the loss's."""
+    bases, images, dims = found
     norms = np.linalg.norm(V, axis=1)
     norms[norms == 0.0] = 1.0
     starts = np.concatenate([[0], np.cumsum(dims)])
     H, right = np.empty((starts[-1], starts[-1])), np.empty(starts[-1])
     beta, units = problem.weight_decay, V / norms[:, None]
-    newton_system(problem.gram, slope + beta * units, units, beta / norms, bases, starts, H, right)
+    pull = slope + beta * units
+    newton_system(pull, units, beta / norms, bases, images, starts, H, right)
     return H, right
 
 

@@ -152,7 +152,8 @@ def leave(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
             limit, _ = reach(F, ends[a], ends[a + 1], V[a], directions[a], walls[a], held[a])
             for t in range(d):
                 directions[a, t] *= limit
-    taken, gain = attempt(gram, V, slope, directions, beta, push)
+    product(gram, directions, push)
+    taken, gain = attempt(V, slope, directions, beta, push)
     if not gain < 0:
         return False
     for a in range(K):

@@ -40,6 +40,37 @@ def product(gram: Array, V: Array, out: Array) -> None:  # pragma: no cover - co
                         out[a, t] += v * row[a * d + t]
 
 
+@compiled_sums
+def product_on_faces(  # noqa: PLR0913 - a compiled loop
+    gram: Array,
+    V: Array,
+    x: Array,
+    shares: Array,
+    images: Array,
+    dims: Array,
+    out: Array,
+) -> None:  # pragma: no cover - compiled
+    """`out = gram W`: W_a is the step with coordinates x on its face, times its share.
+
+    Where that is negative, W_a is -V_a.
+    """
+    K, d = V.shape
+    flat, at = out.reshape(K * d), 0
+    flat[:] = 0.0
+    for a in range(K):
+        if shares[a] < 0.0:
+            for t in range(d):
+                v, row = -V[a, t], gram[a * d + t]
+                for j in range(K * d):
+                    flat[j] += v * row[j]
+        elif shares[a] > 0.0:
+            for i in range(dims[a]):
+                v, image = shares[a] * x[at + i], images[a, i]
+                for j in range(K * d):
+                    flat[j] += v * image[j]
+        at += dims[a]
+
+
 @compiled
 def reach(  # noqa: PLR0913 - a compiled loop
     F: Array, first: int, last: int, v: Array, step: Array, face: Array, size: int
@@ -120,11 +151,10 @@ def best_step(  # noqa: C901 - a compiled loop
 
 
 @compiled
-def attempt(  # noqa: PLR0913 - a compiled loop
-    gram: Array, V: Array, slope: Array, trial: Array, beta: float, push: Array
+def attempt(
+    V: Array, slope: Array, trial: Array, beta: float, push: Array
 ) -> tuple[float, float]:  # pragma: no cover - compiled
-    """The best part t of a step, and the objective's change; `push` becomes `gram trial`."""
-    product(gram, trial, push)
+    """The best part t of a step, and the objective's change; `push` is `gram trial`."""
     linear, curve = 0.0, 0.0
     for a in range(len(V)):
         linear += inner(slope[a], trial[a])
@@ -138,8 +168,11 @@ def advance(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
     gram: Array,
     V: Array,
     slope: Array,
+    x: Array,
     step: Array,
     beta: float,
+    images: Array,
+    dims: Array,
     F: Array,
     ends: Array,
     faces: Array,
@@ -147,6 +180,7 @@ def advance(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
 ) -> float:  # pragma: no cover - compiled
     """The better of: every group to its own wall or zero; all groups by one common step.
 
+    The step has coordinates x on the faces, whose `images` and `dims` are those of `frames`.
     Updates the point, the loss's `slope` and the faces; returns the objective's change, <= 0.
     """
     K, d = V.shape
@@ -163,14 +197,18 @@ def advance(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
         alike = alike and limits[a] == limits[0]
     best, used, part = 0.0, -1, 0.0
     push, pushed, trial = np.zeros((K, d)), np.zeros((K, d)), np.zeros((K, d))
+    shares = np.empty(K)
     for kind in range(3):
         if (kind == 1 and not vanishing) or (kind == 2 and alike):
             continue
         for a in range(K):
-            size = least if kind == 2 else limits[a]
+            shares[a] = least if kind == 2 else limits[a]
+            if kind == 0 and vanish[a]:
+                shares[a] = -1.0
             for t in range(d):
-                trial[a, t] = -V[a, t] if kind == 0 and vanish[a] else size * step[a, t]
-        taken, gain = attempt(gram, V, slope, trial, beta, push)
+                trial[a, t] = -V[a, t] if shares[a] < 0.0 else shares[a] * step[a, t]
+        product_on_faces(gram, V, x, shares, images, dims, push)
+        taken, gain = attempt(V, slope, trial, beta, push)
         if gain < best:
             best, used, part = gain, kind, taken
             pushed, push = push, pushed

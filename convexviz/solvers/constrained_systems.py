@@ -15,19 +15,22 @@ from convexviz.solvers.constrained_steps import inner
 
 @compiled_sums
 def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
+    gram: Array,
     V: Array,
     F: Array,
     ends: Array,
     faces: Array,
     sizes: Array,
     bases: Array,
+    images: Array,
     dims: Array,
     known: Array,
 ) -> None:  # pragma: no cover - compiled
     """Rows `bases[a, :dims[a]]`: an orthonormal basis of the face of group a, none at zero.
 
-    Dependent walls leave the face. `known[a]` are the number of walls and the walls that the
-    basis is of (at first -1): most steps meet no new wall, and a basis costs d^3.
+    `images[a, i]` is `gram` times that vector: with it, a step costs what its faces have
+    dimensions. Dependent walls leave the face. `known[a]` are the number of walls and the walls
+    that the basis is of (at first -1): most steps meet no new wall, and a basis costs d^3.
     """
     K, d = V.shape
     A, Q, R = np.empty((d + 1, d)), np.empty((d + 1, d)), np.empty((d + 1, d + 1))
@@ -84,40 +87,39 @@ def frames(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
         for i in range(d - k):
             for t in range(d):
                 bases[a, i, t] = Q[k + i, t]
+            image = images[a, i]
+            image[:] = 0.0
+            for t in range(d):
+                n, row = Q[k + i, t], gram[a * d + t]
+                for j in range(K * d):
+                    image[j] += n * row[j]
         for i in range(d - k, d):
             for t in range(d):
                 bases[a, i, t] = 0.0
 
 
 @compiled_sums
-def newton_system(  # noqa: C901, PLR0912, PLR0913 - a compiled loop
-    gram: Array,
+def newton_system(  # noqa: PLR0913 - a compiled loop
     slope: Array,
     units: Array,
     bends: Array,
     bases: Array,
+    images: Array,
     starts: Array,
     H: Array,
     right: Array,
 ) -> None:  # pragma: no cover - compiled
     """Hessian and negative gradient on the faces: `N'G N + bends (I - u u')`, `-N'slope`."""
     K, d = units.shape
-    along, half = np.empty(d), np.empty((d, K * d))
+    along = np.empty(d)
     for a in range(K):
         at, k = starts[a], starts[a + 1] - starts[a]
-        for i in range(k):
-            for j in range((a + 1) * d):
-                half[i, j] = 0.0
-            for t in range(d):
-                n, row = bases[a, i, t], gram[a * d + t]
-                for j in range((a + 1) * d):
-                    half[i, j] += n * row[j]
         for e in range(a + 1):
             for i in range(k):
                 for j in range(starts[e + 1] - starts[e]):
                     s = 0.0
                     for t in range(d):
-                        s += half[i, e * d + t] * bases[e, j, t]
+                        s += images[a, i, e * d + t] * bases[e, j, t]
                     H[at + i, starts[e] + j] = s
                     H[starts[e] + j, at + i] = s
         for i in range(k):
