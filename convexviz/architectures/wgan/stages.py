@@ -148,6 +148,8 @@ class Staged(AbstractSolver):
     def why_not(self, program: AbstractConvexProgram) -> str | None:
         if not isinstance(program, GameProgram) or program.discriminator.kind != "quadratic":
             return "it is no game against a quadratic discriminator"
+        if program.reach.latent_basis is None:
+            return "its generator has no latents that stages could hand on; use generator='linear'"
         return None
 
     def on(self, device: str) -> AbstractSolver:
