@@ -121,8 +121,8 @@ def warm_up() -> None:
         ActiveSet().path(program, [program.weight_decay])
 
 
-def first_value(name: str, k: int) -> tuple[ReluProgram, float]:
-    """Print Gram and one value of one image; its program, and its largest weight decay."""
+def whole_image(name: str, k: int) -> None:
+    """Print one image's figures."""
     warm_up()
     program = camera(k)
     top = largest_without_cones(program)
@@ -134,12 +134,6 @@ def first_value(name: str, k: int) -> tuple[ReluProgram, float]:
     seconds, solution = timed(lambda: ActiveSet(TOLERANCE).solve(known))
     gap = solution.certificate.relative_gap
     say(f"  one value after it, with cones {seconds:7.2f} s   gap {gap:.0e} from all rows")
-    return known, top
-
-
-def whole_image(name: str, k: int) -> None:
-    """Print one image's figures."""
-    program, top = first_value(name, k)
     weight_decays = top * np.geomspace(1.0, IMAGE, 30)
     for source in ("gram", "data"):
         known = fresh(program, gram=True)
@@ -158,17 +152,6 @@ def whole_image(name: str, k: int) -> None:
     gap = solution.certificate.relative_gap
     neurons = np.count_nonzero(solution.variables.any(axis=2))
     say(f"  one value at a tenth of it     {seconds:7.2f} s   gap {gap:.0e}, {neurons} neurons")
-    say(f"                                            peak {peak_gigabytes():.2f} GB")
-
-
-def wide_filters(name: str, k: int) -> None:
-    """Print what one image costs where cones of many dimensions have to be found first."""
-    known, top = first_value(name, k)
-    weight_decays = top * np.geomspace(1.0, IMAGE, 30)
-    solver = ActiveSet(TOLERANCE, certify_from="gram")
-    seconds, path = timed(lambda: solver.path(known, weight_decays))
-    worst = max(found.certificate.relative_gap for found in path)
-    say(f"  30 values, those cones known   {seconds:7.2f} s   worst gap {worst:.0e}")
     say(f"                                            peak {peak_gigabytes():.2f} GB")
 
 
@@ -227,7 +210,7 @@ def main() -> None:
     """Print the report."""
     in_own_process(whole_image, "camera 512x512, 3x3", 3)
     in_own_process(whole_image, "camera 512x512, 5x5", 5)
-    in_own_process(wide_filters, "camera 512x512, 7x7", 7)
+    in_own_process(whole_image, "camera 512x512, 7x7", 7)
     in_own_process(small_path)
     compare("diabetes 300x10, 50 gates, 0.02 of the largest weight decay", diabetes, DIABETES)
     compare("camera 3x3, crop 64x64, 100 gates, 1e-3", crop, IMAGE)

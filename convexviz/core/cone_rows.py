@@ -162,8 +162,7 @@ class ConeRows:
             return False
         here = self._found[group]
         ids, slack = self._violated(group, here, point, allowed)
-        unknown = ~np.isin(ids, here.ids[:known])
-        if not unknown.any():
+        if not len(ids) or np.isin(ids, here.ids[:known]).all():
             return False
         new = ~np.isin(ids, here.ids)
         ids, slack = ids[new], slack[new]
