@@ -27,6 +27,12 @@ class Network:
     weight_decay: float
     gates: Float[np.ndarray, "d m"] | None = None
 
+    def __post_init__(self) -> None:
+        # Products sum in the order of the memory: the same weights, read back, give the same.
+        for name in ("first_layer", "second_layer", "gates"):
+            array = getattr(self, name)
+            object.__setattr__(self, name, array if array is None else np.ascontiguousarray(array))
+
     @property
     def n_neurons(self) -> int:
         return self.first_layer.shape[1]

@@ -200,7 +200,8 @@ def _rounding(architecture: Any, spec: Any, whole: Result, found: _Afresh) -> _A
 def _shaken(weights: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """The weights a few units in their last place away; signs and indices as they are."""
     moved = weights * (1.0 + _LAST_PLACES * _EPS * rng.standard_normal(weights.shape))
-    return np.where(weights == np.rint(weights), weights, moved)
+    whole = (weights == np.rint(weights)) & (np.abs(weights) < 1 / _EPS)
+    return np.where(whole, weights, moved)
 
 
 def _apart(one: Any, other: Any) -> float:

@@ -250,12 +250,15 @@ class _Search:
         excess = np.einsum("mnc,nc->m", directions, here.R) - program.weight_decay
         root = root_hessian(program.loss.name, F)
         weights = carried(peaks.points, *before)
+        none = np.zeros((0, *F.shape))
         if not weights.any():
-            none = np.zeros((0, *F.shape))
             weights = newton_step(F, directions, excess, none, root).weights[: len(peaks)]
         G = np.ascontiguousarray(program.readout.adjoint(here.R))
         bends = curvature(self.norm.rows, G, peaks, weights)
-        return newton_step(F, directions, excess, read(program, bends), root)
+        try:
+            return newton_step(F, directions, excess, read(program, bends), root)
+        except np.linalg.LinAlgError:  # rows 1e150 apart bend beyond float64: without that
+            return newton_step(F, directions, excess, none, root)
 
     def _along(self, here: _Place, move: Float[np.ndarray, "n c"]) -> _Place:
         """The first place along the move with a better bound; the nearest tried where none has."""

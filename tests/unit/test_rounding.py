@@ -14,7 +14,7 @@ from convexviz.core.relu import ReluProgram
 from convexviz.core.solution import Progress
 from convexviz.errors import Cancelled
 from convexviz.experiments.result import Result
-from convexviz.experiments.verify import verify
+from convexviz.experiments.verify import _shaken, verify
 from convexviz.solvers.constrained import ActiveSet
 from convexviz.solvers.gated_wide import GatedWide
 
@@ -109,3 +109,25 @@ def test_more_than_rounding_is_found(perfect: Result, tmp_path: Path, name: str)
     lower = replace(certificate, **{name: 0.99 * getattr(certificate, name)})
     forged = replace(perfect, certificate=lower, status="max_iterations")
     assert any(each.what == name for each in verify(forged.save(tmp_path / "forged.h5")))
+
+
+def test_weights_that_are_read_back_give_the_same_to_the_last_bit(tmp_path: Path) -> None:
+    data = images(1905740, (1, 1, 7))  # filters of an optimum lie on the edge of some pixels
+    for seed in range(3):
+        found = convexviz.solve(
+            "denoiser", data=data, kernel_size=5, bias=True, neurons="relu", padding="zero",
+            residual=True, n_gates=20, weight_decay=0.5, seed=seed,
+        )  # fmt: skip
+        back = convexviz.load(found.save(tmp_path / "back.h5"))
+        assert np.array_equal(back.network.predict(data["noisy"]), found.arrays["denoised"])
+        assert verify(tmp_path / "back.h5") == []
+        layer = found.network.blocks[0].first_layer
+        assert layer.flags.c_contiguous
+
+
+def test_large_weights_are_shaken_and_signs_are_not() -> None:
+    rng = np.random.default_rng(6)
+    moved = _shaken(np.array([1e25, 0.3, -1.0, 3.0, 0.0]), rng)
+    assert moved[0] != 1e25
+    assert moved[1] != 0.3
+    assert moved[2:].tolist() == [-1.0, 3.0, 0.0]

@@ -32,6 +32,7 @@ from convexviz.core.program import AbstractConvexProgram
 from convexviz.core.solution import Certificate, Solution
 from convexviz.core.vector import VectorProgram
 
+_ULPS = 8 * float(np.finfo(float).eps)
 _ESTIMATE = 3  # the generator's stream for the starts of the estimated bound
 _STARTS, _STEPS = 300, 100
 
@@ -131,9 +132,10 @@ def network_bound(spec: Spec, data: Arrays, at: Setting, arrays: Arrays) -> dict
     largest = dual_norm(R)
     limit = spec.weight_decay / largest if largest > 0 else float("inf")
     dual = loss.dual_value(R, at.targets, loss.best_scale(R, at.targets, limit))
-    found = {"network_bound": max(0.0, float(dual))}
+    own = _objective(spec, data, arrays)  # rounding puts no bound above it
+    found = {"network_bound": min(max(0.0, float(dual)), own)}
     if spec.arrangements == "adaptive" and at.targets.shape[1] > 1 and not at.is_orthonormal:
-        found["estimated_bound"] = min(_estimated(spec, at, R), _objective(spec, data, arrays))
+        found["estimated_bound"] = min(_estimated(spec, at, R), own)
     return found
 
 
@@ -161,10 +163,15 @@ def recompute(
     at = setting(spec, data, arrays["whitening"])
     flat = at.inputs.reshape(-1, at.inputs.shape[-1])
     statistics = revive(spec, arrays).statistics(flat)
-    rounding = 1e-9 * statistics.norm / np.sqrt(len(flat))  # of a mean that is zero by centring
+    # A mean that is zero by centring; and centring leaves the rounding of the rows as they are.
+    rounding = 1e-9 * statistics.norm / np.sqrt(len(flat))
+    rounding += _ULPS * np.abs(flat).max(axis=0) @ np.abs(arrays["first_layer"])
     afresh = fixed(spec, at) | {
-        "running_mean": np.where(np.abs(statistics.mean) <= rounding, 0.0, statistics.mean),
-        "running_norm": statistics.norm,
+        name: np.where(np.abs(found - arrays[name]) <= reach, arrays[name], found)
+        for name, found, reach in (
+            ("running_mean", statistics.mean, rounding),
+            ("running_norm", statistics.norm, rounding * np.sqrt(len(flat))),
+        )
     }
     program = program_of(spec, at)
     afresh |= of_program(program)
@@ -207,6 +214,8 @@ def _variables(
     groups = (U * lengths).T
     if "class_outputs" in afresh:
         S = np.zeros((len(afresh["class_outputs"]), len(U)))
+        if not len(S):  # no class at all: targets of zero
+            return S
         S[np.argmax(V @ afresh["class_outputs"].T, axis=1)] = groups
         return S
     if isinstance(program, NeuronProgram):

@@ -184,14 +184,12 @@ def network_bounds(spec: Spec, data: Arrays, network: DenoiserNetwork) -> dict[s
         bounds.estimate_M(X, residual, rng_of(spec.seed, _ESTIMATE), _ESTIMATE_STARTS),
         float(_correlations(X, residual, network.blocks[-1].first_layer).max(initial=0.0)),
     )
+    # The optimum is at most this network's objective, whatever a search or rounding says.
+    own, beta = network.blocks[-1].objective(X, y[:, None]), spec.weight_decay
     return {
-        "network_bound": bounds.network_lower_bound(X, y, residual, spec.weight_decay),
-        # The optimum is at most this network's objective, whatever a search says.
-        "estimated_bound": min(
-            bounds.estimated_lower_bound(y, residual, estimate, spec.weight_decay),
-            network.blocks[-1].objective(X, y[:, None]),
-        ),
-        "estimated_m_over_beta": estimate / spec.weight_decay,
+        "network_bound": min(bounds.network_lower_bound(X, y, residual, beta), own),
+        "estimated_bound": min(bounds.estimated_lower_bound(y, residual, estimate, beta), own),
+        "estimated_m_over_beta": estimate / beta,
     }
 
 
