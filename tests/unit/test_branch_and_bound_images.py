@@ -35,8 +35,8 @@ def denoiser(k: int, *, bias: bool = False, standard: bool = False) -> NeuronPro
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_bound_passes_the_pattern_free_one_and_is_replayed(kind: str) -> None:
     program = denoiser(**KINDS[kind])
-    network = Adaptive(tolerance=1e-4, max_rounds=3).solve(program).variables
-    proved = BranchAndBound(max_seconds=0.3, clock=Ticks()).prove(program, network)
+    network = Adaptive(tolerance=1e-4, max_rounds=2).solve(program).variables
+    proved = BranchAndBound(max_seconds=0.2, clock=Ticks()).prove(program, network)
     assert proved.certificate.scope is Scope.RELU_NETWORK
     plain = program.certify(network).dual
     assert plain * 1.05 < proved.certificate.dual <= program.objective(network)

@@ -137,7 +137,7 @@ def test_the_row_test_finds_each_planted_mistake(mistake):
     assert rows_below(with_mistake(**mistake)) > 0
 
 
-def boxes_below(model_above, trials: int = 40) -> int:
+def boxes_below(model_above, trials: int = 24) -> int:
     """How often `sign r'(Zu)_+` of a few hundred rows exceeds the bound of a whole box at one of
     its points: moments and multipliers are whatever they are."""
     rng = np.random.default_rng(9)
