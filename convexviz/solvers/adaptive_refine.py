@@ -1,23 +1,19 @@
-"""All neurons at once: descent on the weights, and the moves between numbers of neurons."""
+"""Data and neurons in scaled units, and the moves between numbers of neurons."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize
 
 from convexviz.core.neurons import directions, lengths
 from convexviz.core.neurons_kernels import lasso, residual_and_correlations, squared_loss
 from convexviz.core.types import Array
+from convexviz.solvers import adaptive_curvature as curvature
 
-_GONE = 1e-6  # of the longest neuron: a weight that descent has driven to zero
 _ROWS = 65_536  # a block of activations
 _MANY = 2**18  # entries of X from which float32 is worth a copy
-_SMALL_GAIN = 1e-5  # of F: below it the rounding of float32 may be what stopped the descent
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +24,17 @@ class Training:
     y: Float[np.ndarray, " n"]
     beta: float
     single: Training | None = None  # the same in float32, for steps on many rows
+    sample: Training | None = None  # some of the rows, and their share of beta: for Hessians
 
 
 def training(X: Array, y: Array, beta: float) -> Training:
-    """The data, with a float32 copy where that pays."""
-    if X.size < _MANY:
-        return Training(X, y, beta)
-    return Training(X, y, beta, Training(X.astype(np.float32), y.astype(np.float32), beta))
+    """The data, with a float32 copy and a sample of rows where they pay."""
+    single = few = None
+    if X.size >= _MANY:
+        single = Training(X.astype(np.float32), y.astype(np.float32), beta)
+    if (part := curvature.sample(len(y))) is not None:
+        few = Training(np.ascontiguousarray(X[part]), y[part], len(part) / len(y) * beta)
+    return Training(X, y, beta, single, few)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,6 @@ class Neurons:
 
     def __len__(self) -> int:
         return len(self.signs)
-
-
-Tick = Callable[[Array, Array], bool]  # told weights and signs now and then; True stops
-
-
-class _Stopped(Exception):
-    """Leaves SciPy's loop."""
 
 
 def evaluate(data: Training, W: Array, signs: Array) -> Neurons:
@@ -70,73 +63,6 @@ def residual_of(data: Training, neurons: Neurons) -> tuple[Array, float]:
     _, C = residual_and_correlations(data.X, data.y, neurons.W, neurons.signs, residual)
     slopes = data.beta * directions(neurons.W) - neurons.signs[:, None] * C
     return residual, float(lengths(slopes).max(initial=0.0)) / data.beta
-
-
-def descend(
-    data: Training, start: Neurons, iterations: int, precision: float, tick: Tick
-) -> Neurons:
-    """L-BFGS on all weights until no `dF/dw_j` is longer than about `precision * beta`.
-
-    In float32 where there are many rows, again in float64 where that gained next to nothing;
-    F is always evaluated in float64 and never rises. Stops when `tick` says so.
-    """
-    if not len(start):
-        return start
-    best = start
-    for run in (data.single, data) if data.single is not None else (data,):
-        end = evaluate(data, *_steps(run, best, iterations, precision, tick))
-        gained = best.F - end.F
-        best = end if gained > 0 else best
-        if gained > _SMALL_GAIN * best.F:
-            break
-    return best
-
-
-def _steps(
-    data: Training, start: Neurons, iterations: int, precision: float, tick: Tick
-) -> tuple[Array, Array]:
-    """L-BFGS on the balanced form `beta/2 (|u_j|^2 + v_j^2)`, smooth where neurons vanish.
-
-    Stops when no `dF/dw_j` is longer than about `precision * beta`, or when `tick` says so.
-    Steps are in the precision of `data`; the caller evaluates what comes out.
-    """
-    m, d = start.W.shape
-    kind = data.X.dtype
-    residual = np.empty(len(data.y), kind)
-    roots = np.sqrt(lengths(start.W))
-    first = np.concatenate([(start.W / roots[:, None]).ravel(), start.signs * roots])
-    last, evaluations = first, 0
-
-    def unpack(x: Array) -> tuple[Array, Array]:
-        return x[: m * d].reshape(m, d), x[m * d :]
-
-    def objective(x: Array) -> tuple[float, Array]:
-        U, v = unpack(x)
-        W = (np.abs(v)[:, None] * U).astype(kind)
-        signs = np.where(v >= 0, 1.0, -1.0).astype(kind)
-        loss, C = residual_and_correlations(data.X, data.y, W, signs, residual)
-        to_U = data.beta * U - v[:, None] * C
-        to_v = data.beta * v - np.einsum("jd,jd->j", C, U)
-        return loss + 0.5 * data.beta * float(x @ x), np.concatenate([to_U.ravel(), to_v])
-
-    def neurons_at(x: Array) -> tuple[Array, Array]:
-        U, v = unpack(x)
-        return np.abs(v)[:, None] * U, np.where(v >= 0, 1.0, -1.0)
-
-    def after(x: Array) -> None:
-        nonlocal last, evaluations
-        last, evaluations = x.copy(), evaluations + 1
-        if evaluations % 8 == 0 and tick(*neurons_at(x)):
-            raise _Stopped
-
-    gtol = precision * data.beta * float(roots.mean())
-    options = {"maxiter": iterations, "maxcor": 20, "ftol": 1e-11, "gtol": gtol}
-    with suppress(_Stopped):
-        minimize(objective, first, jac=True, method="L-BFGS-B", callback=after, options=options)
-    W, signs = neurons_at(last)
-    size = lengths(W)
-    keep = size > _GONE * size.max()
-    return W[keep], signs[keep]
 
 
 def merge(data: Training, neurons: Neurons, cosine: float) -> Neurons:

@@ -8,12 +8,13 @@ from jaxtyping import Float
 from convexviz.core.neurons import join, lengths, split
 from convexviz.core.proof import LEAF, OUTSIDE, Balanced, Proof, unpacked
 from convexviz.core.types import Array
-from convexviz.solvers.adaptive_refine import Tick, descend, evaluate, training
+from convexviz.solvers.adaptive_descent import Tick, descend
+from convexviz.solvers.adaptive_refine import evaluate, training
 from convexviz.solvers.branch_and_bound_proof import Recipe
 from convexviz.solvers.branch_and_bound_tree import Sphere
 from convexviz.solvers.branch_and_bound_tuning import Box
 
-_POLISHING, _SLOPE = 200, 1e-6  # steps, and the slope in weight decays at which they end
+_POLISHING, _SLOPE = 3, 1e-6  # legs of descent, and the slope in weight decays at which they end
 
 
 def recipe_of(proof: Proof) -> Recipe:
