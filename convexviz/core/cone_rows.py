@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convexviz.core.compiled import compiled_sums
-from convexviz.core.cones import ROUNDING, Cone
+from convexviz.core.cones import ROUNDING, Cone, unit_rows
 from convexviz.core.cones_kernels import project_groups
 from convexviz.core.facets import ALWAYS, near_rows
 from convexviz.core.types import Array
@@ -72,8 +72,9 @@ class ConeRows:
         gates: Float[np.ndarray, "d P"],
     ) -> None:
         self.rows, self.patterns = rows, patterns
-        lengths = np.linalg.norm(gates, axis=0)
-        self.gates = np.ascontiguousarray(gates / np.where(lengths > 0, lengths, 1.0))
+        self.gates = np.zeros(gates.shape)
+        units, there = unit_rows(gates.T)
+        self.gates[:, there] = units.T
         self.all = len(rows) <= ALWAYS * rows.shape[1]
         self._found: dict[int, _Found] = {}
         self._lock = RLock()

@@ -98,7 +98,7 @@ def unit_rows(
     A zero row constrains nothing. Scaling first keeps tiny and huge rows from under- or overflow.
     """
     rows, kept = np.empty(X.shape), np.empty(len(X), dtype=np.bool_)
-    divide_by_lengths(X, rows, kept)
+    divide_by_lengths(np.ascontiguousarray(X), rows, kept)
     return rows if kept.all() else rows[kept], kept
 
 

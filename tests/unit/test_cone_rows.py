@@ -120,3 +120,13 @@ def test_data_with_scaled_rows_share_the_cones() -> None:
     np.testing.assert_allclose(
         scaled.project(C, np.array([0, 0, 1, 1]))[0], data.project(C, np.array([0, 0, 1, 1]))[0]
     )
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_a_gate_of_any_length_lists_the_same_rows(size: float) -> None:
+    rng = np.random.default_rng(0)
+    X, gates = rng.standard_normal((400, 3)), rng.standard_normal((3, 2))
+    few, _ = known_cones(X, gates)
+    scaled = ConeRows(few.rows, few.patterns, gates * size)
+    for expected, normals in zip(few.normals([0, 1]), scaled.normals([0, 1]), strict=True):
+        np.testing.assert_array_equal(normals, expected)
