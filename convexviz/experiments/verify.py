@@ -26,6 +26,7 @@ from convexviz.experiments.store import inspect
 from convexviz.experiments.store_files import Sealed, check_seal
 
 RELATIVE = 1e-9
+_ESTIMATED = "estimated"  # how scalars begin that prove nothing
 _BOUND = "_bound"  # how scalars end that bound something beside the certificate
 _WEIGHTS = ("first_layer", "second_layer", "gamma", "alpha", "bound_point", "path_variables")
 _EPS = float(np.finfo(float).eps)
@@ -92,7 +93,7 @@ def weak_duality(result: Result) -> list[Finding]:
     if result.certificate.scope in (Scope.RELU_NETWORK, Scope.SAMPLED_PROGRAM):
         # A gated network may lie below what bounds every ReLU network.
         proved = {k: v for k, v in result.scalars.items() if k.endswith(_BOUND)}
-        bounds |= {k: v for k, v in proved.items() if not k.startswith("estimated")}
+        bounds |= {k: v for k, v in proved.items() if not k.startswith(_ESTIMATED)}
     values = {"primal": primal}
     if "network_objective" in result.scalars:
         values["network_objective"] = result.scalars["network_objective"]
@@ -157,7 +158,7 @@ def _compared(result: Result, found: _Afresh, rounding: _Afresh | None) -> list[
         slack = 0.0 if rounding is None else rounding.scalars.get(name, 0.0)
         if name in result.scalars:
             findings += _number(f"scalars/{name}", result.scalars[name], float(value), slack)
-        elif not name.endswith(_BOUND):  # a bound that is not claimed is not missed
+        elif not (name.endswith(_BOUND) or name.startswith(_ESTIMATED)):  # not claimed, not missed
             findings.append(Finding(f"scalars/{name}", "missing"))
     for name in result.scalars:
         if name.endswith(_BOUND) and name not in scalars:
@@ -182,8 +183,8 @@ def _rounding(architecture: Any, spec: Any, whole: Result, found: _Afresh) -> _A
             for name, array in whole.arrays.items()
         }
         try:
-            certificate, made, numbers = architecture.recompute(spec, whole.data, moved)
-            made = {**made, **path.recheck(replace(whole, arrays=moved))}
+            certificate, _, numbers = architecture.recompute(spec, whole.data, moved)
+            along = path.recheck(replace(whole, arrays=moved))
         except (ConvexvizError, ValueError, ArithmeticError):
             continue  # these are no weights: nothing is put down to rounding
         primal = max(primal, _apart(certificate.primal, found.certificate.primal))
@@ -191,7 +192,7 @@ def _rounding(architecture: Any, spec: Any, whole: Result, found: _Afresh) -> _A
         for name, value in numbers.items():
             apart = _apart(value, found.scalars.get(name, value))
             scalars[name] = max(scalars.get(name, 0.0), apart)
-        for name, array in made.items():
+        for name, array in along.items():  # pictures may jump: a pixel on the edge of a neuron
             apart = _apart(array, found.arrays.get(name, array))
             arrays[name] = max(arrays.get(name, 0.0), apart)
     return _Afresh(Certificate(primal, dual, found.certificate.scope), scalars, arrays)

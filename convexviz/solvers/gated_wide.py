@@ -229,10 +229,10 @@ class _Run:
             W, certificate = self._rescued(program, W, certificate)
             monitor.record(certificate)
         status = Status.MAX_ITERATIONS
-        if certificate.relative_gap <= self.options.tolerance:
-            status = Status.OPTIMAL
-        elif monitor.cancelled:
+        if monitor.cancelled:  # first: whoever cancels wants a path to end, too
             status = Status.CANCELLED
+        elif certificate.relative_gap <= self.options.tolerance:
+            status = Status.OPTIMAL
         return Solution(W, certificate, status, GatedWide.__name__, tuple(monitor.trace))
 
     def _rescued(

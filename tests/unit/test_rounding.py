@@ -11,9 +11,11 @@ import convexviz
 from convexviz.core.arrangements import decided, enumerate_all, patterns_of, sample
 from convexviz.core.gated import GatedProgram
 from convexviz.core.relu import ReluProgram
-from convexviz.core.solution import Progress
+from convexviz.core.solution import Progress, Status
 from convexviz.errors import Cancelled
+from convexviz.experiments import path
 from convexviz.experiments.result import Result
+from convexviz.experiments.run import request
 from convexviz.experiments.verify import _shaken, verify
 from convexviz.solvers.constrained import ActiveSet
 from convexviz.solvers.gated_wide import GatedWide
@@ -131,3 +133,46 @@ def test_large_weights_are_shaken_and_signs_are_not() -> None:
     assert moved[0] != 1e25
     assert moved[1] != 0.3
     assert moved[2:].tolist() == [-1.0, 3.0, 0.0]
+
+
+@pytest.mark.parametrize("arrangements", ["sampled", "adaptive"])
+def test_a_changed_filter_is_found_though_neurons_end_at_pixels(
+    tmp_path: Path, arrangements: str
+) -> None:
+    found = convexviz.solve(
+        "denoiser", data=images(3), kernel_size=2, neurons="relu", bias=True, n_gates=6,
+        arrangements=arrangements, weight_decay=0.3,
+    )  # fmt: skip
+    for name in ("filters", "filter_offset"):
+        forged = found.arrays[name].copy()
+        forged.flat[np.argmax(np.abs(forged))] *= 1.001
+        file = replace(found, arrays={**found.arrays, name: forged}).save(tmp_path / "forged.h5")
+        assert [each.what for each in verify(file)] == [f"arrays/{name}"]
+
+
+@pytest.mark.parametrize("arrangements", ["all", "adaptive"])
+def test_places_of_a_path_verify_with_an_output_kernel(tmp_path: Path, arrangements: str) -> None:
+    fields = {
+        "kernel_size": 1, "bias": True, "neurons": "relu", "arrangements": arrangements,
+        "output_kernel": 3, "weight_decay": 0.2, "tolerance": 1e-2,
+    }  # fmt: skip
+    found = path.solve_path(request("denoiser", images(7, (1, 2, 3)), fields), [0.8, 0.2])
+    place = path.at(found, 0)
+    assert place.scalars["n_patterns"] == found.scalars["n_patterns"]
+    assert verify(place.save(tmp_path / "place.h5")) == []
+
+
+def test_a_path_of_wide_data_ends_where_it_is_cancelled_optimal_or_not() -> None:
+    rng = np.random.default_rng(8)
+    X, y = rng.standard_normal((6, 3)), rng.standard_normal(6)
+    program = GatedProgram(X, y, sample(X, 9, rng), 1.0)
+    calls: list[Progress] = []
+
+    def stop(step: Progress) -> None:
+        calls.append(step)
+        if step.dual >= 0.9 * step.primal:  # near enough for the solver, too
+            raise Cancelled("enough")
+
+    betas = [0.5 * program.beta_max, 0.4 * program.beta_max]
+    found = GatedWide(tolerance=0.1).path(program, betas, on_iteration=stop)
+    assert [each.status for each in found] == [Status.CANCELLED]
