@@ -148,7 +148,7 @@ def solve_path(  # noqa: PLR0913 - what is asked, and how far
         likely = geometric(program, wanted, arch.path_ratio, around)
     found = [beta for beta in likely if allowed.low <= beta <= allowed.high]
     grid = [float(beta) for beta in (found if betas is None else betas)]
-    grid = sorted(grid or [spec.weight_decay], reverse=True)
+    grid = sorted(set(grid) or {spec.weight_decay}, reverse=True)
     if pick:
         spec = replace(spec, weight_decay=grid[len(grid) // 2])
     ready = time.perf_counter()

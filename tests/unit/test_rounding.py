@@ -176,3 +176,16 @@ def test_a_path_of_wide_data_ends_where_it_is_cancelled_optimal_or_not() -> None
     betas = [0.5 * program.beta_max, 0.4 * program.beta_max]
     found = GatedWide(tolerance=0.1).path(program, betas, on_iteration=stop)
     assert [each.status for each in found] == [Status.CANCELLED]
+
+
+def test_a_cancelled_path_of_repeated_weight_decays_verifies(tmp_path: Path) -> None:
+    fields = {"kernel_size": 2, "neurons": "relu", "n_gates": 5, "output_kernel": 3}
+
+    def stop(_: Progress) -> None:
+        raise Cancelled("enough")
+
+    asked = request("denoiser", images(9, (1, 3, 3)), {**fields, "weight_decay": 0.1})
+    found = path.solve_path(asked, [0.1, 0.1], stop)
+    assert found.status == "cancelled"
+    assert found.arrays["path_weight_decay"].tolist() == [0.1]
+    assert verify(found.save(tmp_path / "twice.h5")) == []
