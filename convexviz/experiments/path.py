@@ -232,10 +232,11 @@ def at(result: Result, index: int) -> Result:
         "earlier_seconds": earlier_seconds(result, index),
         "solve_seconds": float(own[-1, 1]) if len(own) else 0.0,
     }
-    if "n_patterns" in result.scalars:
+    if "n_patterns" in result.scalars and not (
+        "n_patterns" in scalars and result.scalars["n_patterns"] == result.scalars["n_neurons"]
+    ):
         # Free neurons have one pattern each; all others range over the same ones along a path.
-        own_counts = result.scalars["n_patterns"] == result.scalars["n_neurons"]
-        free = spec.arrangements == "adaptive" and own_counts
+        free = spec.arrangements == "adaptive" and "n_patterns" not in scalars
         count = scalars["n_neurons"] if free else result.scalars["n_patterns"]
         scalars = {**scalars, "n_patterns": count}
     met = certificate.relative_gap <= float(result.spec["tolerance"])

@@ -189,3 +189,11 @@ def test_a_cancelled_path_of_repeated_weight_decays_verifies(tmp_path: Path) -> 
     assert found.status == "cancelled"
     assert found.arrays["path_weight_decay"].tolist() == [0.1]
     assert verify(found.save(tmp_path / "twice.h5")) == []
+
+
+def test_places_of_a_closed_form_count_their_own_neurons(tmp_path: Path) -> None:
+    data = {"X": np.array([[0.0, 1.0], [2.0, 1.0]]), "Y": np.array([1.0, -1.0])}
+    asked = request("batch_norm", data, {"loss": "logistic", "weight_decay": 0.3})
+    found = path.solve_path(asked, [1e6, 0.3])
+    assert verify(path.at(found, 0).save(tmp_path / "none.h5")) == []
+    assert path.at(found, 0).scalars["n_patterns"] == 0.0 < found.scalars["n_patterns"]
