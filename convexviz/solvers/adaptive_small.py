@@ -19,7 +19,7 @@ from convexviz.solvers.adaptive_refine import Neurons, Training, evaluate
 from convexviz.solvers.adaptive_run import Run
 from convexviz.solvers.constrained import ActiveSet
 
-ROWS = 24  # up to here; beyond, single rows no longer matter and the cones cost more than descent
+ROWS = 64  # up to here; beyond, single rows no longer matter and the cones cost more than descent
 _NUDGES = (1e-3, 1e-2, 1e-1, 0.5)  # of a unit vector, each in several directions
 _COPIES = 6
 _GATES = 24  # neurons and maxima whose neighbourhood is tried

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convexviz.core.neurons import NeuronProgram, join
+from convexviz.core.patches import patches
 from convexviz.core.solution import Progress, Scope, Status
 from convexviz.errors import Cancelled, IncompatibleSolver
 from convexviz.solvers.adaptive import Adaptive
@@ -73,6 +74,16 @@ def test_the_comparison_with_the_optimum_can_fail() -> None:
     first_only = Adaptive(max_neurons=1, max_rounds=1).solve(program)
     assert first_only.certificate.primal > GOLDEN * 1.01
     assert Adaptive().estimate(program, first_only.variables) > 1.01
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_tiny_image_ends_where_no_neuron_is_missing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    clean = rng.random((6, 6))
+    X = patches((clean + 0.1 * rng.standard_normal((6, 6)))[None], (3, 3))
+    program = NeuronProgram(X, clean.ravel(), 1e-3 * float(np.linalg.norm(X.T @ clean.ravel())))
+    solution = Adaptive().solve(program)  # its neurons have rows exactly on their boundaries
+    assert Adaptive().estimate(program, solution.variables) <= 1.001
 
 
 def test_the_value_is_that_of_the_network_it_maps_to() -> None:
