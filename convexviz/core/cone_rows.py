@@ -12,6 +12,7 @@ Rows are listed once per gate up to some distance, by distance; few points ask f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from threading import RLock
 
@@ -31,10 +32,17 @@ LISTED = 0.125  # of all rows: where more could be violated, all are looked at
 
 @dataclass(slots=True)
 class _Found:
-    """One cone: its rows so far, and the rows below some distance of its gate, by distance."""
+    """The rows of one cone so far."""
 
     ids: Int[np.ndarray, " m"]
     normals: Float[np.ndarray, "m d"]
+
+
+@dataclass(slots=True)
+class _Near:
+    """The rows below some distance of a gate, by distance; the first were the first listed."""
+
+    first: Int[np.ndarray, " m"]
     listed: Int[np.ndarray, " k"]
     distances: Float[np.ndarray, " k"]
     limit: float
@@ -77,7 +85,20 @@ class ConeRows:
         self.gates[:, there] = units.T
         self.all = len(rows) <= ALWAYS * rows.shape[1]
         self._found: dict[int, _Found] = {}
+        self._near: dict[int, _Near] = {}
         self._lock = RLock()
+
+    def afresh(self) -> ConeRows:
+        """The same cones, from their first rows on; what was listed is shared.
+
+        The last digits of an answer depend on the rows it began with: whoever begins with the
+        first ones finds the same each time.
+        """
+        if self.all:
+            return self
+        again = copy(self)
+        again._found = {}
+        return again
 
     def normals(self, groups: Sequence[int]) -> list[Float[np.ndarray, "_ d"]]:
         """The inward unit normals of each cone's rows so far; rows are only ever appended."""
@@ -162,7 +183,7 @@ class ConeRows:
         if not point.any():
             return False
         here = self._found[group]
-        ids, slack = self._violated(group, here, point, allowed)
+        ids, slack = self._violated(group, point, allowed)
         if not len(ids) or np.isin(ids, here.ids[:known]).all():
             return False
         new = ~np.isin(ids, here.ids)
@@ -175,9 +196,10 @@ class ConeRows:
         return True
 
     def _violated(
-        self, group: int, here: _Found, point: Float[np.ndarray, " d"], allowed: float
+        self, group: int, point: Float[np.ndarray, " d"], allowed: float
     ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
-        gate = self.gates[:, group]
+        """The rows that a point violates, in their order, and by how much."""
+        gate, here = self.gates[:, group], self._near[group]
         along = float(gate @ point)
         across = float(np.linalg.norm(point - along * gate))
         if across > here.limit * along and not self._list_more(group, here, across, along):
@@ -190,9 +212,10 @@ class ConeRows:
         k = _below(
             self.rows, self.patterns, group, here.listed[:count], point, -allowed, out, slack
         )
-        return out[:k], slack[:k]
+        order = np.argsort(out[:k])  # however far the rows are listed by now
+        return out[order], slack[order]
 
-    def _list_more(self, group: int, here: _Found, across: float, along: float) -> bool:
+    def _list_more(self, group: int, here: _Near, across: float, along: float) -> bool:
         """List the rows of one cone anew, far enough for such points; False where too many are."""
         if here.limit == np.inf:
             return True
@@ -220,18 +243,18 @@ class ConeRows:
             return
         if self.all:
             every = np.flatnonzero(self.rows.any(axis=1))
-            none, far = np.zeros(0, dtype=np.int64), np.zeros(0)
-            for g in new:
-                self._found[g] = _Found(every, self._inward(g, every), none, far, np.inf)
+            self._found.update((g, _Found(every, self._inward(g, every))) for g in new)
             return
-        which = np.array(new, dtype=np.int64)
-        near = near_rows(self.rows, self.patterns, self.gates[:, which], which)
-        for g, (ids, distances, limit) in zip(new, near, strict=True):
-            order = np.argsort(distances, kind="stable")
-            first = ids[order[: START * self.rows.shape[1]]]
-            self._found[g] = _Found(
-                first, self._inward(g, first), ids[order], distances[order], limit
-            )
+        which = np.array([g for g in new if g not in self._near], dtype=np.int64)
+        if len(which):
+            near = near_rows(self.rows, self.patterns, self.gates[:, which], which)
+            for g, (ids, distances, limit) in zip(which.tolist(), near, strict=True):
+                order = np.argsort(distances, kind="stable")
+                first = ids[order[: START * self.rows.shape[1]]]
+                self._near[g] = _Near(first, ids[order], distances[order], limit)
+        for g in new:
+            first = self._near[g].first
+            self._found[g] = _Found(first, self._inward(g, first))
 
     def _inward(self, group: int, ids: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k d"]:
         signs = np.where(self.patterns[ids, group], 1.0, -1.0)

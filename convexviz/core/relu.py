@@ -75,7 +75,8 @@ class ReluProgram(AbstractConvexProgram):
     @property
     def beta_max(self) -> float:
         """From this weight decay on, and not before, the optimum is exactly zero."""
-        found: float = self.data.once("beta max", lambda: self.largest_correlation(self.y))
+        fresh = self.afresh()
+        found: float = self.data.once("beta max", lambda: fresh.largest_correlation(self.y))
         return found
 
     @property
@@ -91,6 +92,10 @@ class ReluProgram(AbstractConvexProgram):
     def with_weight_decay(self, weight_decay: float) -> ReluProgram:
         """The same program at another weight decay; what is known of the data is shared."""
         return replace(self, weight_decay=weight_decay)
+
+    def afresh(self) -> ReluProgram:
+        """The same program, whose answers depend on no call before, to the last digit."""
+        return replace(self, _data=self.data.afresh())
 
     def fit(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, " n"]:
         """The prediction `sum_i D_i X (w_i - z_i)`."""
@@ -150,7 +155,7 @@ class ReluProgram(AbstractConvexProgram):
         The dual constraint `|projection of +-X'D_i r onto K_i| <= beta` is evaluated exactly for
         every pattern that could be the largest, so the bound holds whatever the solver did.
         """
-        return self.certified(variables)[1]
+        return self.afresh().certified(variables)[1]
 
     def certified(self, variables: Array) -> tuple[Array, Certificate]:
         """The point moved into its cones, where it can be, and the certificate that is its own."""

@@ -58,6 +58,7 @@ class ReluData:
         self.X, self.y, self.arrangements = X, y, arrangements
         self._lock = RLock()
         self._kept: dict[object, Any] = {}
+        self._rows: dict[str, ConeRows] = {}
         self._facets: dict[int, Array] = {}
         self._cones: dict[int, Cone] = {}
 
@@ -75,8 +76,18 @@ class ReluData:
     def with_rows_scaled(self, X: Array, y: Array) -> ReluData:
         """The data with every row of X at another positive length; their cones are the same."""
         scaled = ReluData(X, y, self.arrangements)
-        scaled._kept["cones"], scaled._facets = self.cones, self._facets
+        scaled._rows["cones"], scaled._facets = self.cones, self._facets
         return scaled
+
+    def afresh(self) -> ReluData:
+        """The same data, with cones by their first rows again: a solve's own, so that it finds
+        the same whatever was solved before."""
+        own = ReluData(self.X, self.y, self.arrangements)
+        own._lock, own._kept = self._lock, self._kept
+        own._facets, own._cones = self._facets, self._cones
+        with self._lock:
+            own._rows = {key: rows.afresh() for key, rows in self._rows.items()}
+        return own
 
     @property
     def unit_rows(self) -> Float[np.ndarray, "n d"]:
@@ -104,21 +115,22 @@ class ReluData:
     def cones(self) -> ConeRows:
         """The cones by the rows that were needed so far."""
         a = self.arrangements
-        found: ConeRows = self.once("cones", lambda: ConeRows(self.unit_rows, a.patterns, a.gates))
-        return found
+        return self._by_rows("cones", lambda: ConeRows(self.unit_rows, a.patterns, a.gates))
 
     @property
     def small_cones(self) -> ConeRows:
         """The same in the row space of X."""
         space, a = self.row_space, self.arrangements
-        assert space is not None
-        if len(space.basis) == space.basis.shape[1]:
+        if space is None or len(space.basis) == space.basis.shape[1]:
             return self.cones
         gates = space.basis.T @ a.gates
-        found: ConeRows = self.once(
-            "small cones", lambda: ConeRows(self.small_rows, a.patterns, gates)
-        )
-        return found
+        return self._by_rows("small", lambda: ConeRows(self.small_rows, a.patterns, gates))
+
+    def _by_rows(self, key: str, build: Callable[[], ConeRows]) -> ConeRows:
+        with self._lock:
+            if key not in self._rows:
+                self._rows[key] = self.once(f"{key} listed", build).afresh()
+            return self._rows[key]
 
     def facets(self, groups: Sequence[int]) -> list[Int[np.ndarray, " _"]]:
         """The rows that make the cones of these patterns (core/facets.py)."""

@@ -64,7 +64,9 @@ class ActiveSet(AbstractSolver):
         on_iteration: OnIteration = silent,
     ) -> Solution:
         """Solve `program` starting at `start`, an optimum for nearby weight decay at best."""
-        return self._run(program, workspace_of(program), start, Walls(), on_iteration)
+        program = program.afresh()
+        walls = Walls(program.data.small_cones)
+        return self._run(program, workspace_of(program), start, walls, on_iteration)
 
     def path(
         self,
@@ -78,11 +80,12 @@ class ActiveSet(AbstractSolver):
         Stops early, with fewer solutions, where `on_iteration` raises Cancelled. With many rows
         all points are found first and their objectives evaluated together, in one pass.
         """
+        program = program.afresh()
         workspace, start = workspace_of(program), np.zeros(program.shape)
         if workspace is not None:
             workspace.summarise()
         together = workspace is not None and workspace.whole is not None and workspace.full_rank
-        solutions, drafts, walls = [], [], Walls()
+        solutions, drafts, walls = [], [], Walls(program.data.small_cones)
         for beta in weight_decays:
             here = program.with_weight_decay(float(beta))
             if workspace is not None and together:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from convexviz.core.arrangements import Arrangements
+from convexviz.core.cone_rows import ConeRows
 from convexviz.core.gram_certificate import rounding
 from convexviz.core.relu import ReluProgram
 from convexviz.core.solution import Certificate
@@ -31,9 +32,11 @@ Key = tuple[int, int]
 class Walls:
     """Which rows of its cone hold a group (on) or its correlation's projection (near).
 
-    Guesses, and good ones for the next weight decay of a path.
+    Guesses, and good ones for the next weight decay of a path. Rows count within `cones`, which
+    are the program's in the row space of X.
     """
 
+    cones: ConeRows
     on: dict[Key, Array] = field(default_factory=dict)
     near: dict[Key, Array] = field(default_factory=dict)
 
@@ -121,7 +124,7 @@ class Search:
         What leaves a cone through a row that was not known is projected back; where that is no
         better than the point before, the search goes on from there, with that row.
         """
-        cones = self.workspace.cones
+        cones = self.walls.cones
         for _ in range(ROUNDS):
             normals = cones.normals(groups.tolist())
             ends = np.cumsum([0, *(len(rows) for rows in normals)])
@@ -200,7 +203,7 @@ class Search:
             for key, used in zip(keys, active, strict=True)
         ]
         stops = np.where(active, 0.0, self.program.weight_decay)
-        found = self.workspace.cones.project(C, np.repeat(groups, 2), stops, guesses)
+        found = self.walls.cones.project(C, np.repeat(groups, 2), stops, guesses)
         self.walls.near.update((key, found.held(j)) for j, key in enumerate(keys))
         return [(float(found.bounds[j]), *key, found.points[j]) for j, key in enumerate(keys)]
 

@@ -1,4 +1,4 @@
-"""The ReLU program in the row space of X, at unit scale, with its Gram and its cones' facets."""
+"""The ReLU program in the row space of X, at unit scale, with its Gram."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float
 
 from convexviz.core.arrangements import Arrangements
-from convexviz.core.cone_rows import ConeRows
 from convexviz.core.gram import MaskedGram, masked_gram
 from convexviz.core.gram_certificate import column_lengths
 from convexviz.core.relu import ReluProgram
@@ -22,7 +21,7 @@ ROWS_A_COLUMN = 2  # rows of X for each column of the features, from which on th
 
 @dataclass(slots=True)
 class Workspace:
-    """What all weight decays of one program share: unit-scale data, Gram blocks, cones.
+    """What all weight decays of one program share: unit-scale data and Gram blocks.
 
     `w = scale * basis w_small` maps a point of `small` back. Filters outside the row space of X
     change nothing but the penalty, so none is lost.
@@ -60,11 +59,6 @@ class Workspace:
     def reduce(self, variables: Float[np.ndarray, "2 P d"]) -> Float[np.ndarray, "2 P k"]:
         """The point of the unit-scale program."""
         return (variables if self.full_rank else variables @ self.basis) / self.scale
-
-    @property
-    def cones(self) -> ConeRows:
-        """The cones of the patterns, by the rows that were needed so far."""
-        return self.data.small_cones
 
     def signed_gram(
         self, signs: Float[np.ndarray, " K"], groups: list[int]

@@ -11,7 +11,9 @@ from convexviz.core import cone_rows
 from convexviz.core.arrangements import Arrangements, patterns_of
 from convexviz.core.cone_rows import ConeRows
 from convexviz.core.cones import Cone, cone_of, unit_rows
+from convexviz.core.relu import ReluProgram
 from convexviz.core.relu_data import ReluData
+from convexviz.solvers.constrained import ActiveSet
 
 KINDS = ("wide", "rounded", "rank-deficient", "intensities", "on the gate", "constant column")
 
@@ -106,7 +108,7 @@ def test_black_rows_are_not_listed() -> None:
     few, whole = known_cones(X, rng.standard_normal((3, 1)))
     found = few.project(np.ones((1, 3)), np.zeros(1, dtype=np.int64), np.zeros(1))
     np.testing.assert_allclose(found.points[0], whole[0].project(np.ones(3)).point, atol=1e-12)
-    assert len(few._found[0].listed) <= 500
+    assert len(few._near[0].listed) <= 500
 
 
 def test_data_with_scaled_rows_share_the_cones() -> None:
@@ -130,3 +132,34 @@ def test_a_gate_of_any_length_lists_the_same_rows(size: float) -> None:
     scaled = ConeRows(few.rows, few.patterns, gates * size)
     for expected, normals in zip(few.normals([0, 1]), scaled.normals([0, 1]), strict=True):
         np.testing.assert_array_equal(normals, expected)
+
+
+def test_a_solve_finds_the_same_whatever_was_solved_before() -> None:
+    rng = np.random.default_rng(1)
+    X, gates = np.abs(rng.standard_normal((600, 6))), rng.standard_normal((6, 30))
+    y, arrangements = rng.standard_normal(600), Arrangements(gates, patterns_of(X, gates), False)
+    program = ReluProgram(X, y, arrangements, 0.0)
+    program = program.with_weight_decay(0.05 * program.beta_max)
+    first, bound = ActiveSet().solve(program), program.certify(np.zeros(program.shape))
+    ActiveSet().path(program, program.beta_max * np.array([0.5, 0.01]))
+    again = ActiveSet().solve(program)
+    np.testing.assert_array_equal(again.variables, first.variables)
+    assert again.certificate == first.certificate
+    assert [p.dual for p in again.objectives] == [p.dual for p in first.objectives]
+    assert program.certify(np.zeros(program.shape)) == bound
+
+
+def test_cones_afresh_begin_with_the_rows_that_were_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cone_rows, "near_rows", only_the_nearest)  # so that more are listed
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 3))
+    X[::9] = 0.0
+    few, _ = known_cones(X, rng.standard_normal((3, 1)))
+    first = few.normals([0])[0].copy()
+    C, groups = rng.standard_normal((30, 3)), np.zeros(30, dtype=np.int64)
+    found = few.project(C, groups, np.zeros(30))
+    assert len(few.normals([0])[0]) > len(first)
+    np.testing.assert_array_equal(few.afresh().normals([0])[0], first)
+    np.testing.assert_array_equal(
+        few.afresh().project(C, groups, np.zeros(30)).points, found.points
+    )
