@@ -139,7 +139,7 @@ class ReluProgram(AbstractConvexProgram):
         out = small.copy()
         signs, groups = np.nonzero(self.violation(small) > EXACT)
         out[signs, groups] = self.data.project(small[signs, groups], groups)[0]
-        for sign, group in np.argwhere(self.violation(out) > EXACT):  # facets that missed a row
+        for sign, group in np.argwhere(self.violation(out) > EXACT):  # not enough: onto all rows
             cone = cone_of(*unit_rows(self.X), self.arrangements.patterns[:, group])
             out[sign, group] = cone.project(small[sign, group]).point
         return np.where(out == small, variables, unit * out)
