@@ -57,10 +57,14 @@ class Result:
     __hash__ = None  # type: ignore[assignment]  # it holds arrays
 
     def save(self, path: str | Path) -> Path:
-        """Write one HDF5 file, whole or not at all; see `experiments.store`."""
+        """Write one HDF5 file, whole or not at all; see `experiments.store`.
+
+        Raises:
+            StoreError: `path` is none, or the file cannot be written there.
+        """
         from convexviz.experiments import store
 
-        return store.write(self, Path(path))
+        return store.write(self, path)
 
 
 def _same(one: Arrays, other: Arrays) -> bool:

@@ -33,6 +33,22 @@ class Sealed(StrEnum):
     ABSENT = "absent"  # another program rewrote the file, or it lost its end
 
 
+def as_path(path: object) -> Path:
+    """The path that a name of a file means.
+
+    Raises:
+        StoreError: it is no name of a file.
+    """
+    try:
+        found = Path(path)  # type: ignore[arg-type]  # that is the question
+        if "\0" not in str(found):
+            return found
+    except TypeError:
+        pass
+    shown = f"{' '.join(repr(path).split()):.60} ({type(path).__name__})"
+    raise StoreError(f"path must name a file, as 'result.h5' does, got {shown}")
+
+
 def seal(image: bytes) -> bytes:
     """The last line of a file that holds `image`."""
     return SEAL + hashlib.sha256(image).hexdigest().encode() + b"\n"

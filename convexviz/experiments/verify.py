@@ -23,7 +23,7 @@ from convexviz.experiments import path, relaxation
 from convexviz.experiments.key import key, sha256_of
 from convexviz.experiments.result import Arrays, Result
 from convexviz.experiments.store import inspect
-from convexviz.experiments.store_files import Sealed, check_seal
+from convexviz.experiments.store_files import Sealed, as_path, check_seal
 
 RELATIVE = 1e-9
 _ESTIMATED = "estimated"  # how scalars begin that prove nothing
@@ -49,12 +49,13 @@ def verify(path: str | Path) -> list[Finding]:
     """Everything in the file that disagrees with what its weights and inputs give; none is good.
 
     Raises:
-        StoreError: the file is missing, foreign, of another schema, or torn.
+        StoreError: the file is missing, foreign, of another schema, or torn; or `path` is none.
     """
+    path = as_path(path)
     try:
         inspection = inspect(path)
     except StoreError as error:
-        if Path(path).is_file() and check_seal(Path(path)) is Sealed.CHANGED:  # it was ours
+        if path.is_file() and check_seal(path) is Sealed.CHANGED:  # it was ours
             return [Finding("file", f"changed since it was stored; {error}")]
         raise
     findings = [Finding(*damage.split(": ", 1)) for damage in inspection.damage]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -13,6 +14,7 @@ from convexviz import architectures
 from convexviz.errors import StoreError
 from convexviz.experiments import store, store_files, store_hdf5
 from convexviz.experiments.result import Result
+from convexviz.experiments.verify import verify
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +178,14 @@ def test_another_kind_of_file_is_refused(tmp_path: Path, content: bytes) -> None
     (tmp_path / "r.h5").write_bytes(content)
     with pytest.raises(StoreError, match=r"r\.h5"):
         store.read(tmp_path / "r.h5")
+
+
+@pytest.mark.parametrize("path", [3, None, b"r.h5", 1.5, ["r.h5"], "r\0.h5", np.eye(2)], ids=lambda path: type(path).__name__)
+def test_what_names_no_file_is_refused_in_one_line(result: Result, path: Any) -> None:
+    for use in (convexviz.load, result.save, verify):
+        with pytest.raises(StoreError, match="path must name a file") as refused:
+            use(path)
+        assert "\n" not in str(refused.value)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
