@@ -195,10 +195,18 @@ class NuclearProgram(AbstractConvexProgram):
 def unpacked_neurons(
     variables: Array, d: int
 ) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "m k"], Int[np.ndarray, " m"]]:
-    """The neurons of a row of a path, `NuclearProgram.packed`, or of whole blocks (P, d, k)."""
+    """The neurons of a row of a path, `NuclearProgram.packed`, or of whole blocks (P, d, k).
+
+    Raises:
+        DataError: the number of a gate is none.
+    """
     if variables.ndim == 3:
         return singular_neurons(variables)
     rows = variables[variables[:, 1:].any(axis=1)]
+    numbers = rows[:, 0]
+    odd = numbers[~((numbers == np.floor(numbers)) & (numbers >= 0))]
+    if len(odd):
+        raise DataError(f"variables must number gates from 0 on in column 0, got {odd[0]}")
     return rows[:, 1 : d + 1], rows[:, d + 1 :], rows[:, 0].astype(np.int64)
 
 

@@ -28,6 +28,8 @@ from convexviz.experiments.store_files import Sealed, as_path, check_seal
 RELATIVE = 1e-9
 _ESTIMATED = "estimated"  # how scalars begin that prove nothing
 _BOUND = "_bound"  # how scalars end that bound something beside the certificate
+_PLACES = ("path_primal", "path_dual", "path_copositive")  # arrays, a value or bound a place
+_SMOOTH = ("group_norms",)  # arrays that weights a little away give a little away
 _WEIGHTS = ("first_layer", "second_layer", "gamma", "alpha", "bound_point", "path_variables")
 _EPS = float(np.finfo(float).eps)
 _SHAKES, _LAST_PLACES, _MARGIN = 3, 4.0, 8.0  # see `_rounding`
@@ -157,6 +159,8 @@ def _compared(result: Result, found: _Afresh, rounding: _Afresh | None) -> list[
         findings += _number(name, stored, afresh, RELATIVE * scale + slack)
     for name, value in scalars.items():
         slack = 0.0 if rounding is None else rounding.scalars.get(name, 0.0)
+        if name.endswith(_BOUND):
+            slack = max(slack, RELATIVE * scale)  # a bound may be next to nothing of its value
         if name in result.scalars:
             findings += _number(f"scalars/{name}", result.scalars[name], float(value), slack)
         elif not (name.endswith(_BOUND) or name.startswith(_ESTIMATED)):  # not claimed, not missed
@@ -184,8 +188,9 @@ def _rounding(architecture: Any, spec: Any, whole: Result, found: _Afresh) -> _A
             for name, array in whole.arrays.items()
         }
         try:
-            certificate, _, numbers = architecture.recompute(spec, whole.data, moved)
-            along = path.recheck(replace(whole, arrays=moved))
+            certificate, pictures, numbers = architecture.recompute(spec, whole.data, moved)
+            shaken = replace(whole, arrays=moved)
+            along = {**path.recheck(shaken), **relaxation.recheck(shaken)}
         except (ConvexvizError, ValueError, ArithmeticError):
             continue  # these are no weights: nothing is put down to rounding
         primal = max(primal, _apart(certificate.primal, found.certificate.primal))
@@ -193,6 +198,7 @@ def _rounding(architecture: Any, spec: Any, whole: Result, found: _Afresh) -> _A
         for name, value in numbers.items():
             apart = _apart(value, found.scalars.get(name, value))
             scalars[name] = max(scalars.get(name, 0.0), apart)
+        along |= {name: pictures[name] for name in _SMOOTH if name in pictures}
         for name, array in along.items():  # pictures may jump: a pixel on the edge of a neuron
             apart = _apart(array, found.arrays.get(name, array))
             arrays[name] = max(arrays.get(name, 0.0), apart)
@@ -242,21 +248,26 @@ def _number(name: str, stored: float, found: float, slack: float) -> list[Findin
 def _arrays(stored: Arrays, found: Arrays, rounding: _Afresh | None) -> list[Finding]:
     findings = []
     for name, array in found.items():
-        slack = 0.0 if rounding is None else float(rounding.arrays.get(name, 0.0))
+        slack: Any = 0.0 if rounding is None else float(rounding.arrays.get(name, 0.0))
+        if name in _PLACES:  # each place on the scale of its own value
+            slack = slack + RELATIVE * np.abs(found["path_primal"])
         if name not in stored:
             findings.append(Finding(f"arrays/{name}", "missing"))
-        elif why := _difference(stored[name], np.asarray(array), slack):
+        elif why := _difference(stored[name], np.asarray(array), slack, name not in _PLACES):
             findings.append(Finding(f"arrays/{name}", why))
     return findings
 
 
-def _difference(stored: NDArray[Any], found: NDArray[Any], slack: float) -> str | None:
+def _difference(
+    stored: NDArray[Any], found: NDArray[Any], slack: Any, of_largest: bool
+) -> str | None:
+    """Where they differ by more than the `slack`, and with `of_largest` the share of that."""
     if stored.shape != found.shape:
         return f"stored with shape {stored.shape}, recomputed {found.shape}"
     if stored.dtype.kind != "f" or found.dtype.kind != "f":
         differ = int(np.sum(stored != found))
         return f"{differ} of {stored.size} entries differ" if differ else None
-    scale = float(np.max(np.abs(found[np.isfinite(found)]), initial=0.0))
+    scale = float(np.max(np.abs(found[np.isfinite(found)]), initial=0.0)) if of_largest else 0.0
     close = np.isclose(stored, found, rtol=0.0, atol=RELATIVE * scale + slack, equal_nan=True)
     if close.all():
         return None

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import convexviz
+from convexviz import architectures
 from convexviz.core.arrangements import decided, enumerate_all, patterns_of, sample
 from convexviz.core.gated import GatedProgram
 from convexviz.core.relu import ReluProgram
@@ -197,3 +198,20 @@ def test_places_of_a_closed_form_count_their_own_neurons(tmp_path: Path) -> None
     found = path.solve_path(asked, [1e6, 0.3])
     assert verify(path.at(found, 0).save(tmp_path / "none.h5")) == []
     assert path.at(found, 0).scalars["n_patterns"] == 0.0 < found.scalars["n_patterns"]
+
+
+@pytest.mark.parametrize("neurons", ["gated", "relu"])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_lengths_after_the_relu_are_those_that_scaled_the_weights(
+    neurons: str, outputs: int
+) -> None:
+    rng = np.random.default_rng(10)
+    X = 1 + 1e-9 * rng.standard_normal((4, 3))  # centring leaves seven digits
+    found = convexviz.solve(
+        "batch_norm", data={"X": X, "Y": rng.standard_normal((4, outputs))}, position="after",
+        neurons=neurons, arrangements="sampled", n_gates=5, weight_decay=1e-3, tolerance=1e-3,
+    )  # fmt: skip
+    arch = architectures.get("batch_norm")
+    _, again, _ = arch.recompute(arch.spec.of(found.spec), found.data, found.arrays)
+    assert found.arrays["group_norms"].any()
+    assert again["group_norms"] == pytest.approx(found.arrays["group_norms"], rel=1e-12)

@@ -12,7 +12,7 @@ from convexviz.core.solution import Certificate, Scope
 from convexviz.experiments import path, store, store_files, store_hdf5
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import request
-from convexviz.experiments.verify import verify
+from convexviz.experiments.verify import _Afresh, _compared, verify
 
 DEEP = {"bias": True, "blocks": 2, "residual": True, "normalise": "standard"}
 
@@ -108,6 +108,48 @@ def test_a_changed_path_is_found(path_result: Result, tmp_path: Path, name: str)
     array[place] *= 1 + 1e-6
     forged = dataclasses.replace(path_result, arrays={**path_result.arrays, name: array})
     assert "arrays/path_" in found(forged, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["path_primal", "path_dual"])
+def test_a_changed_place_is_found_though_others_are_larger(
+    path_result: Result, tmp_path: Path, name: str
+) -> None:
+    array = path_result.arrays[name].copy()
+    assert array[-1] < 0.3 * array[0]
+    array[-1] *= 1 - 3e-9
+    forged = dataclasses.replace(path_result, arrays={**path_result.arrays, name: array})
+    assert found(forged, tmp_path).startswith(f"arrays/{name}: 1 of ")
+
+
+@pytest.mark.parametrize("apart", [2e-10, 2e-9])
+def test_a_bound_next_to_nothing_is_compared_on_the_scale_of_its_value(
+    result: Result, apart: float
+) -> None:
+    own, bound = result.certificate.primal, {"copositive_bound": 1e-13 * result.certificate.primal}
+    primal, dual = np.array([1e3, own]), np.array([1e3, bound["copositive_bound"]])
+    stored = dataclasses.replace(
+        result, scalars=bound, arrays={"path_primal": primal, "path_dual": dual}
+    )
+    more = {"path_primal": primal, "path_dual": dual + np.array([0.0, apart * own])}
+    afresh = _Afresh(
+        result.certificate, {name: low + apart * own for name, low in bound.items()}, more
+    )
+    findings = [each.what for each in _compared(stored, afresh, None)]
+    assert findings == ([] if apart < 1e-9 else ["scalars/copositive_bound", "arrays/path_dual"])
+
+
+@pytest.mark.parametrize("by", [0.006, -100.0], ids=["between gates", "below none"])
+def test_the_number_of_a_gate_is_whole(tmp_path: Path, by: float) -> None:
+    fields = {"kernel_size": 2, "n_gates": 6, "output_kernel": 3, "weight_decay": 0.3}
+    rng = np.random.default_rng(3)
+    data = {name: rng.standard_normal((1, 4, 4)) for name in ("noisy", "clean")}
+    whole = path.solve_path(request("denoiser", data, fields), betas=[0.3])
+    changed = whole.arrays["path_variables"].copy()
+    place = np.unravel_index(np.argmax(changed[..., 0]), changed.shape[:-1])
+    changed[(*place, 0)] += by
+    forged = dataclasses.replace(whole, arrays={**whole.arrays, "path_variables": changed})
+    assert found(whole, tmp_path) == ""
+    assert "variables must number gates from 0 on" in found(forged, tmp_path)
 
 
 def test_a_bound_that_nothing_proves_is_found(result: Result, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from convexviz.architectures.batch_norm.spec import Spec
 from convexviz.architectures.batch_norm.weights import (
     factors,
     fixed,
+    lengths_after,
     neurons_after,
     revive,
     to_neurons,
@@ -189,8 +190,9 @@ def recompute(
         norms = np.linalg.norm(variables[:, :width], axis=1)
         norms = norms * np.linalg.norm(variables[:, width:], axis=1)
     if isinstance(program, NormalisedNeurons):
-        norms = np.linalg.norm(program.hidden(variables), axis=0)
-        norms = norms * np.linalg.norm(program.parts(variables)[2], axis=1)
+        owner, U, V = program.parts(variables)
+        lengths = lengths_after(afresh["pattern_factors"], owner, U[:, :-1].T)
+        norms = np.hypot(lengths, U[:, -1]) * np.linalg.norm(V, axis=1)
     pictures, numbers = derived(spec, data, arrays)
     found = {"group_norms": norms, **pictures}
     return certificate, afresh | found, numbers | network_bound(spec, data, at, arrays)
@@ -209,8 +211,8 @@ def _variables(
     """The convex program's variables that stored weights mean, from weights and data alone."""
     V = arrays["second_layer"]
     lengths = np.linalg.norm(V, axis=1)
-    flat = at.inputs.reshape(-1, at.inputs.shape[-1])
-    U = neurons_after(flat, arrays) if spec.position == "after" else to_neurons(at, arrays)
+    after = spec.position == "after"
+    U = neurons_after(arrays, afresh["pattern_factors"]) if after else to_neurons(at, arrays)
     groups = (U * lengths).T
     if "class_outputs" in afresh:
         S = np.zeros((len(afresh["class_outputs"]), len(U)))

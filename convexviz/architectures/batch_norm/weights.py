@@ -61,8 +61,7 @@ def from_neurons_after(
 ) -> dict[str, Any]:
     """The weights of neurons `u = [w; a]` whose batch norm comes after the ReLU (THEORY 4.6)."""
     w, root = neurons.first_layer[:-1], np.sqrt(float(arrays["n_rows"]))
-    images = np.einsum("mij,jm->im", arrays["pattern_factors"][owner], w)
-    gamma = np.linalg.norm(images, axis=0)
+    gamma = lengths_after(arrays["pattern_factors"], owner, w)
     scale = root / np.where(gamma > 0, gamma, root)
     first = w * scale
     return {
@@ -107,13 +106,22 @@ def to_neurons(at: Setting, arrays: Arrays) -> Float[np.ndarray, "k1 m"]:
     return np.vstack([q * _ratio(arrays["gamma"], np.linalg.norm(q, axis=0)), arrays["alpha"]])
 
 
-def neurons_after(X: Float[np.ndarray, "n d"], arrays: Arrays) -> Float[np.ndarray, "d1 m"]:
-    """`u = [w gamma / |C (X w)_+|; alpha]` of stored weights, with their gates where they have."""
-    linear = X @ arrays["first_layer"]
-    on = X @ arrays["gates"][:, arrays["gate_of_neuron"]] >= 0
-    images = np.where(on, linear, 0.0)
-    length = np.linalg.norm(images - images.mean(axis=0), axis=0)
+def neurons_after(arrays: Arrays, factors: Float[np.ndarray, "P d d"]) -> Float[np.ndarray, "d1 m"]:
+    """`u = [w gamma / |C (X w)_+|; alpha]` of stored weights; the lengths are those that the
+    `factors` of the data's masked rows give, as when the weights were scaled: rows that are nearly
+    equal have lost digits, and every other sum of them has lost others.
+    """
+    length = lengths_after(factors, arrays["gate_of_neuron"], arrays["first_layer"])
     return np.vstack([arrays["first_layer"] * _ratio(arrays["gamma"], length), arrays["alpha"]])
+
+
+def lengths_after(
+    factors: Float[np.ndarray, "P d d"],
+    owner: Int[np.ndarray, " m"],
+    w: Float[np.ndarray, "d m"],
+) -> Float[np.ndarray, " m"]:
+    """`|C D_j X w_j| = |R_j w_j|` of neurons w of the patterns `owner`."""
+    return np.asarray(np.linalg.norm(np.einsum("mij,jm->im", factors[owner], w), axis=0))
 
 
 def _ratio(
