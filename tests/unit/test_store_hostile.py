@@ -180,7 +180,11 @@ def test_another_kind_of_file_is_refused(tmp_path: Path, content: bytes) -> None
         store.read(tmp_path / "r.h5")
 
 
-@pytest.mark.parametrize("path", [3, None, b"r.h5", 1.5, ["r.h5"], "r\0.h5", np.eye(2)], ids=lambda path: type(path).__name__)
+@pytest.mark.parametrize(
+    "path",
+    [3, None, b"r.h5", 1.5, ["r.h5"], "r\0.h5", np.eye(2)],
+    ids=lambda path: type(path).__name__,
+)
 def test_what_names_no_file_is_refused_in_one_line(result: Result, path: Any) -> None:
     for use in (convexviz.load, result.save, verify):
         with pytest.raises(StoreError, match="path must name a file") as refused:
