@@ -18,6 +18,7 @@ _ROWS = 8192  # at most: a step needs its gradient exact, not its Hessian
 _FEWEST = 4096  # rows of all from which a quarter of them says enough of the rest
 _BLOCK = 2048  # rows of the Jacobian at a time
 _WIDTH = 0.06  # of the spread of `X u`: how far the kink of a neuron is smoothed
+_NARROW = 1e-8  # of the largest entry of X, at least: a neuron may see none of the sampled rows
 _FLOOR = 1e-4  # of the mean curvature, added to it
 _A_LEG = 800  # passes over the rows that the steps in one set of coordinates cost, and are worth
 
@@ -51,7 +52,8 @@ def coordinates(
     blocks = H.reshape(len(W), X.shape[1], len(W), X.shape[1])
     each = np.arange(len(W))
     blocks[each, :, each, :] += _of_each(X, y, W, signs, beta)
-    H[np.diag_indices(len(H))] += _FLOOR * np.trace(H) / len(H) + np.finfo(float).tiny
+    mean = max(np.trace(H) / len(H), beta / lengths(W).max())
+    H[np.diag_indices(len(H))] += _FLOOR * mean + np.finfo(float).tiny
     root = np.linalg.cholesky(H)
     return np.asarray(solve_triangular(root, np.eye(len(H)), lower=True).T)
 
@@ -77,7 +79,7 @@ def _of_each(X: Array, y: Array, W: Array, signs: Array, beta: float) -> Float[n
     r = y - np.maximum(Z, 0.0) @ signs
     spread = (Z / size).std(axis=0)
     largest = np.abs(Z / size).max(axis=0)
-    width = _WIDTH * spread + 1e-4 * largest + np.finfo(float).tiny
+    width = np.maximum(_WIDTH * spread + 1e-4 * largest, _NARROW * (np.abs(X).max() or 1.0))
     turning = unpack(boundary_curvature(X, r, U, width), X.shape[1])
     tangent = np.eye(X.shape[1]) - U[:, :, None] * U[:, None, :]
     bent = (beta * tangent - signs[:, None, None] * turning) / size[:, None, None]

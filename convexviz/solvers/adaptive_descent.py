@@ -15,6 +15,7 @@ from convexviz.solvers import adaptive_curvature as curvature
 from convexviz.solvers.adaptive_refine import Neurons, Training, evaluate
 
 _GONE = 1e-6  # of the longest neuron: a weight that descent has driven to zero
+_NOTHING = 1e-20  # of the longest neuron: its own curvature would drown that of all others
 _SMALL_GAIN = 1e-5  # of F: below it the rounding of float32 may be what stopped the descent
 _NO_GAIN = 1e-10  # of F: a leg in float64 that gains less is the last
 _LEG, _PLAIN_LEG = 60, 200  # L-BFGS iterations: for which one Hessian is good, and without one
@@ -55,9 +56,16 @@ def _legs(data: Training, start: Neurons, legs: int, precision: float, tick: Tic
     assert few is not None
     best, exact = start, quick is None
     for _ in range(legs):
-        P = curvature.coordinates(few.X, few.y, best.W, best.signs, few.beta)
-        leg = _Leg(data if exact or quick is None else quick, best, P, precision, tick)
-        end = without_short(data, evaluate(data, leg.run(), best.signs))
+        size = lengths(best.W)
+        keep = size > _NOTHING * size.max()
+        start = Neurons(best.W[keep], best.signs[keep], best.F)
+        if tick(start.W, start.signs):  # a Hessian of many neurons takes seconds
+            break
+        P = curvature.coordinates(few.X, few.y, start.W, start.signs, few.beta)
+        if tick(start.W, start.signs):
+            break
+        leg = _Leg(data if exact or quick is None else quick, start, P, precision, tick)
+        end = without_short(data, evaluate(data, leg.run(), start.signs))
         gained = best.F - end.F
         best = end if gained > 0 else best
         if leg.stopped or (exact and gained <= _NO_GAIN * best.F):

@@ -79,6 +79,8 @@ class Search:
                 break
             residual, _ = residual_of(self.data, best)
             found = self._look(residual, best, confirm=final)
+            if self.run.tick():  # it took seconds where rows are many
+                break
             history.append(best.F)
             if self._gap(residual, found, best.F) <= self.limits.tolerance:
                 break
@@ -154,7 +156,7 @@ class Search:
         On many rows the maxima that matter are many and lie within a hundredth of beta.
         """
         new = self._unknown(neurons, found, _NEARLY * self.data.beta)
-        new = new[: self._limit - len(neurons)]
+        new = new[: max(0, self._limit - len(neurons))]
         if not len(new) or not len(neurons):
             return None
         little = _LITTLE * float(np.median(lengths(neurons.W)))

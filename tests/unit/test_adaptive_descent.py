@@ -116,3 +116,53 @@ def test_on_many_rows_it_beats_descent_from_several_random_networks() -> None:
         W, signs = rng.standard_normal((20, 4)), np.sign(rng.standard_normal(20))
         rival = descend(data, evaluate(data, W, signs), 1, 1e-6, never)
         assert solution.certificate.primal <= rival.F * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("tiny", [1e-100, 5e-324])
+def test_a_neuron_next_to_zero_does_not_hold_the_others_back(tiny: float) -> None:
+    X, y = teacher(4096, 3)
+    data = training(X, y, 1e-3 * float(np.linalg.norm(X.T @ y)))
+    start = random_neurons(data, 4)
+    W = start.W.copy()
+    W[2] = [tiny, 0.0, 0.0]
+    end = descend(data, evaluate(data, W, start.signs), 1, 1e-3, never)
+    W[2] = 0.0
+    assert end.F <= descend(data, evaluate(data, W, start.signs), 1, 1e-3, never).F
+
+
+def test_rows_may_be_zero_wherever_a_hessian_looks() -> None:
+    few = sample(4096)
+    assert few is not None
+    bright = np.setdiff1d(np.arange(4096), few)[:9]
+    X = np.zeros((4096, 2))
+    X[bright] = np.random.default_rng(0).random((9, 2))
+    y = np.where(X[:, 0] > 0, X[:, 0], 10.0)  # nothing fits the dark rows
+    dark, weight_decay = 50.0 * (4096 - 9), 0.01  # `w = (1, 0)` fits all others
+    found = Adaptive(max_rounds=2).solve(NeuronProgram(X, y, weight_decay)).certificate.primal
+    assert dark < found <= dark + weight_decay
+
+
+def test_who_wants_to_stop_is_asked_on_both_sides_of_a_hessian(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X, y = teacher(4096, 3)
+    data = training(X, y, 1.0)
+    start, made = random_neurons(data, 4), []
+
+    def counted(*of: Array) -> Array:
+        made.append(1)
+        return np.full((12, 12), np.nan)  # no step can be made in these
+
+    monkeypatch.setattr("convexviz.solvers.adaptive_curvature.coordinates", counted)
+    assert descend(data, start, 2, 1e-6, lambda *_: True) is start
+    assert not made
+    assert descend(data, start, 2, 1e-6, lambda *_: bool(made)) is start
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_no_more_neurons_than_asked_for_on_many_rows(most: int) -> None:
+    X, y = teacher(33_000, 3)
+    beta = 1e-4 * float(np.linalg.norm(X.T @ y))
+    found = Adaptive(max_neurons=most, max_rounds=4, tolerance=1e-9)
+    assert len(found.solve(NeuronProgram(X, y, beta)).variables) <= most
