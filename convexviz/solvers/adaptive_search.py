@@ -79,10 +79,9 @@ class Search:
                 break
             residual, _ = residual_of(self.data, best)
             found = self._look(residual, best, confirm=final)
-            if self.run.tick():  # it took seconds where rows are many
-                break
             history.append(best.F)
-            if self._gap(residual, found, best.F) <= self.limits.tolerance:
+            met = self._gap(residual, found, best.F) <= self.limits.tolerance
+            if self.run.tick() or met:  # a look takes seconds where rows are many
                 break
             enough = max(_STALLED, 0.01 * self.limits.tolerance)
             if _gained(history, 3) <= enough:

@@ -149,7 +149,7 @@ def test_who_wants_to_stop_is_asked_on_both_sides_of_a_hessian(
     data = training(X, y, 1.0)
     start, made = random_neurons(data, 4), []
 
-    def counted(*of: Array) -> Array:
+    def counted(*_: object) -> Array:
         made.append(1)
         return np.full((12, 12), np.nan)  # no step can be made in these
 
