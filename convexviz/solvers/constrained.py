@@ -25,6 +25,7 @@ from convexviz.solvers.constrained_workspace import Workspace, workspace_of
 # On data of unit scale: below this a fit is exact to rounding. Reached where weight decay is 0,
 # which no gap can certify (the dual is then 0 for every residual but 0).
 NOTHING = 1e-28
+SLOW = 1e-3  # of the objective: proximal steps that gain less would take thousands of rounds
 SHARPER = 0.5  # of the tolerance asked of the Gram, whose last digits are rounding
 
 
@@ -165,9 +166,12 @@ class ActiveSet(AbstractSolver):
             if monitor.cancelled:
                 return True
             gain = search.advance(iterations)
+            if best is not None and search.proximal:  # what follows may look better, and not be
+                best.offer(search.workspace.restore(search.V))
             if rough.primal < NOTHING:
                 break
-            useful = gain > 1e-13 * rough.primal or rough.gap < 0.9 * least
+            least_gain = SLOW if search.proximal else 1e-13
+            useful = gain > least_gain * rough.primal or rough.gap < 0.9 * least
             idle, least = 0 if useful else idle + 1, min(least, rough.gap)
             if idle == 3 and rescued < 2 and search.exact:
                 search.rescue(tolerance)

@@ -24,6 +24,7 @@ from convexviz.solvers.constrained_systems import frames, newton_system, spread
 
 # Newton squares its error: one step from here is exact to rounding.
 SETTLED = 1e-21
+FAR = 1e100  # at unit scale: rounding of flat directions sent it there
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ def minimise(  # noqa: PLR0913 - where to start, and when to stop
             gain = advance(problem.gram, V, slope, x, step, beta, images, dims, *cones)
             stalled = 0 if gain < -1e-16 * objective else stalled + 1
             gained -= gain
+            if not np.abs(V).max() < FAR:
+                break
             if decrement > SETTLED * objective and stalled < 3:
                 continue
         slope = problem.gradient(V)

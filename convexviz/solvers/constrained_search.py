@@ -24,6 +24,9 @@ from convexviz.solvers.reference import clarabel
 ROUNDS = 50  # of rows that were not known, within one minimisation
 NONE: Int[np.ndarray, " _"] = np.zeros(0, dtype=np.int64)
 SIGNS = np.array([1.0, -1.0])
+# Of the Gram's trace. Its rounding, 1e-16 times squared steps, is below what the least one adds.
+PROXIMAL = (0.0, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6)
+WORSE = 1e-6  # of the objective: an increase on the data that is not their own rounding
 
 Key = tuple[int, int]
 
@@ -55,6 +58,8 @@ class Search:
     dual: float = 0.0
     largest: float = np.inf
     entering: list[tuple[float, int, int, np.ndarray]] = field(default_factory=list)
+    residual: Float[np.ndarray, " n"] | None = None
+    proximal: int = 0
 
     def certificate(self) -> Certificate:
         """Evaluate the point: objective, dual bound, and the groups that should enter."""
@@ -75,17 +80,55 @@ class Search:
         return Certificate(self.value, min(self.dual, self.value), self.program.scope)
 
     def advance(self, iterations: int) -> float:
-        """Let violated groups in and minimise over the working set; the objective's decrease."""
+        """Let violated groups in and minimise over the working set; the objective's decrease.
+
+        Nearly dependent columns lose their digits in the Gram: where its decrease is an increase
+        on the data, the step is taken again with a penalty on its own length, which outweighs
+        what the Gram lost (a proximal step; its minimum has the same optimality conditions).
+        """
+        first = self.proximal
+        for self.proximal in range(max(0, first - 1), len(PROXIMAL)):
+            gain, V, faces = self._step(iterations, PROXIMAL[self.proximal])
+            if self.residual is None or gain == 0.0:
+                break
+            if self.proximal:  # long filters: what their cones allow is part of the change
+                inside = self.program.as_feasible(V)
+                if inside is None:
+                    continue
+                V = inside
+            if gain > -WORSE * self.value and self._change(V) <= WORSE * self.value:
+                break
+        else:
+            return 0.0
+        if gain > 0:
+            self.V = V
+            self.walls.on.update(faces)
+        return gain
+
+    def _change(self, V: Float[np.ndarray, "2 P d"]) -> float:
+        """The objective at V minus that at the point, from the data."""
+        assert self.residual is not None
+        moved = self.program.fit(V - self.V)
+        lengths = np.linalg.norm(V, axis=2).sum() - np.linalg.norm(self.V, axis=2).sum()
+        loss = 0.5 * float(moved @ moved) - float(self.residual @ moved)
+        return loss + self.program.weight_decay * float(lengths)
+
+    def _step(
+        self, iterations: int, proximal: float
+    ) -> tuple[float, Float[np.ndarray, "2 P d"], dict[Key, Int[np.ndarray, " _"]]]:
+        """The decrease that the Gram sees, the point and the walls on which its groups are."""
         working = [(int(k), int(i)) for k, i in np.argwhere(self.V.any(axis=2))]
         room = max(4, len(working) // 4)
         points = {(k, i): point for _, k, i, point in self.entering[:room]}
         working += list(points)
         if not working:
-            return 0.0
+            return 0.0, self.V, {}
         groups, signs = [i for _, i in working], SIGNS[[k for k, _ in working]]
         start = np.array([self.V[key] for key in working])
+        gram = self.workspace.signed_gram(signs, groups)
+        gram.flat[:: len(gram) + 1] += proximal * float(np.trace(gram))
         problem = Restricted(
-            gram=self.workspace.signed_gram(signs, groups),
+            gram=gram,
             start=start,
             slope=signs[:, None] * self.correlations[groups],
             rows=start[:0],
@@ -105,11 +148,10 @@ class Search:
         how = (objective, enough, iterations)
         current, faces = self._minimise(problem, np.array(groups), current, faces, how)
         gain = -problem.change(start, current - start)
-        if gain > 0:
-            self.V = np.zeros_like(self.V)
-            for key, v, face in zip(working, current, faces, strict=True):
-                self.V[key], self.walls.on[key] = v, face
-        return gain
+        V = np.zeros_like(self.V)
+        for key, v in zip(working, current, strict=True):
+            V[key] = v
+        return gain, V, dict(zip(working, faces, strict=True))
 
     def _minimise(
         self,
@@ -176,7 +218,7 @@ class Search:
         program, whole = self.program, self.workspace.whole
         if self.exact or whole is None:
             r = program.y - program.fit(self.V)
-            self.correlations = program.correlations(r)
+            self.correlations, self.residual = program.correlations(r), r
             return float(r @ r), float(program.y @ r)
         U = self.V[0] - self.V[1]
         used = np.flatnonzero(U.any(axis=1))
