@@ -250,7 +250,8 @@ def _arrays(stored: Arrays, found: Arrays, rounding: _Afresh | None) -> list[Fin
     for name, array in found.items():
         slack: Any = 0.0 if rounding is None else float(rounding.arrays.get(name, 0.0))
         if name in _PLACES:  # each place on the scale of its own value
-            slack = slack + RELATIVE * np.abs(found["path_primal"])
+            values = np.abs(found["path_primal"])  # infinite, where variables are no point
+            slack = slack + RELATIVE * np.where(np.isfinite(values), values, 0.0)
         if name not in stored:
             findings.append(Finding(f"arrays/{name}", "missing"))
         elif why := _difference(stored[name], np.asarray(array), slack, name not in _PLACES):

@@ -138,6 +138,14 @@ def test_a_bound_next_to_nothing_is_compared_on_the_scale_of_its_value(
     assert findings == ([] if apart < 1e-9 else ["scalars/copositive_bound", "arrays/path_dual"])
 
 
+def test_a_place_whose_variables_are_no_point_is_found(result: Result) -> None:
+    places = {"path_primal": np.array([2.0, 1.0]), "path_dual": np.array([2.0, 0.9])}
+    stored = dataclasses.replace(result, arrays=places)
+    none = {"path_primal": np.array([2.0, np.inf]), "path_dual": np.array([2.0, 0.0])}
+    findings = _compared(stored, _Afresh(result.certificate, {}, none), None)
+    assert [each.what for each in findings] == ["arrays/path_primal", "arrays/path_dual"]
+
+
 @pytest.mark.parametrize("by", [0.006, -100.0], ids=["between gates", "below none"])
 def test_the_number_of_a_gate_is_whole(tmp_path: Path, by: float) -> None:
     fields = {"kernel_size": 2, "n_gates": 6, "output_kernel": 3, "weight_decay": 0.3}
