@@ -36,6 +36,7 @@ def read_npz(path: str | Path) -> dict[str, NDArray[Any]]:
             return {_name(path, info): _read(path, archive, info) for info in members}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+    # zipfile raises NotImplementedError for a compression that it does not know.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DataError(f"{path}: not an npz file ({error}); write it with numpy.savez") from error
     except (OSError, ValueError, RuntimeError, SyntaxError, MemoryError) as error:

@@ -128,6 +128,7 @@ def take_in(data: bytes, name: str, home: store.Store) -> list[Arrival]:
         return [_arrival(data, shown, home)]
     try:
         members = _members(data)
+    # zipfile's own: a compression that it does not know, and a password.
     except (DataError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         return [Arrival(shown, None, one_line(error))]
     return [_arrival(body, one_line(inner, 60), home) for inner, body in members]

@@ -4,27 +4,15 @@ from dataclasses import replace
 
 from streamlit.testing.v1 import AppTest
 
-from convexviz import architectures
 from convexviz.errors import Cancelled
-from convexviz.experiments import path, precomputed, store, tasks
+from convexviz.experiments import path, store, tasks
 from convexviz.experiments.jobs_job import ABLE, Job, Update
 from convexviz.experiments.result import Result
 from convexviz.experiments.run import request
 from convexviz.views import library
+from tests.app.batch_norm_small import ARCH, SMALL, family
 from tests.app.boards import clean, visit
 from tests.app.conftest import Clerk
-
-ARCH = architectures.get("batch_norm")
-SMALL = {
-    "dataset": "signal_bottom",
-    "neurons": "gated",
-    "arrangements": "sampled",
-    "n_gates": 6,
-}
-
-
-def family(**fields) -> str:
-    return precomputed.family(ARCH.name, ARCH.spec.of({**ARCH.stored[0], **fields}).as_dict())
 
 
 def part_of(n_directions: int, reports: int, **more) -> Result:

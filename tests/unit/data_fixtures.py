@@ -20,4 +20,7 @@ def _found() -> Path:
 
 
 FIXTURES = _found()
-needs_fixtures = pytest.mark.skipif(not FIXTURES.is_dir(), reason="no ../shared/data/fixtures")
+needs_fixtures = pytest.mark.skipif(
+    not FIXTURES.is_dir(),
+    reason="sample files that are not ours to ship: name their folder in CONVEXVIZ_FIXTURES",
+)
